@@ -14,7 +14,6 @@
  * Terminal is final: every later command is ignored and changes nothing.
  */
 import type { ErrorBody } from "../../protocol/errors.ts";
-import type { EntryKind } from "../../protocol/event-kinds.ts";
 
 export type TerminalStatus = "success" | "error" | "cancelled" | "timed_out";
 export type JobStatus = "pending" | "running" | "ending" | TerminalStatus;
