@@ -128,6 +128,8 @@ export interface Rows {
   readonly segments: readonly Segment[];
   /** Inserted, or replaced by session and job. */
   readonly follows: readonly Follow[];
+  /** Follows that end before their job does. */
+  readonly unfollows: readonly Pick<Follow, "session" | "job">[];
   readonly releases: readonly Release[];
   /** Sessions that are over: their rows, segments and follows go. */
   readonly endedSessions: readonly SessionId[];
@@ -161,9 +163,12 @@ export interface ChunkQuery {
   readonly after: number;
   /** Return entries up to this `job_seq`; the last chunk may reach beyond. Default: the end. */
   readonly upTo?: number;
-  /** Stop after the chunk that reaches this many entries. */
+  /** Stop after the chunk that reaches this many entries, or `PAGE_LENGTH`, whichever comes first. */
   readonly limit: number;
 }
+
+/** No page of chunks goes on once it holds this many UTF-16 units of payloads. */
+export const PAGE_LENGTH = 1_048_576;
 
 export interface JobQuery {
   readonly principal: PrincipalKey;

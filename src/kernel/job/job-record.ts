@@ -1,9 +1,9 @@
 /** A job as it is stored and as everyone but its own machine sees it. */
 import type { JobId, SessionId } from "../ports.ts";
 import type { PrincipalKey } from "../principal.ts";
-import type { JobStatus, Outcome } from "./job-state.ts";
+import type { JobState } from "./job-state.ts";
 
-export interface JobRecord {
+export interface JobRecord extends JobState {
   readonly id: JobId;
   /** The root of the job's tree; its own id for a root. */
   readonly root: JobId;
@@ -24,11 +24,4 @@ export interface JobRecord {
   readonly deadlineAt: number | null;
   /** When the lease expires, in milliseconds since the epoch (§9.5). */
   readonly expiresAt: number | null;
-
-  readonly status: JobStatus;
-  /** Which run of the agent function this is; the first is 1. */
-  readonly attempt: number;
-  readonly startedAt: number | null;
-  readonly endedAt: number | null;
-  readonly outcome: Outcome | null;
 }

@@ -1,0 +1,24 @@
+/**
+ * The layers of `src/`, highest first: a folder may import from those below it, never from one above. Both the
+ * layer check and the check of ARCHITECTURE.md read this list.
+ */
+exports.LAYERS = [
+  "cli",
+  "testing",
+  "server",
+  "sessions",
+  "coordinator",
+  "api",
+  "identity",
+  "provisioners",
+  "agents",
+  "stores",
+  "transports",
+  "kernel",
+  "client",
+  "protocol",
+  "platform",
+];
+
+/** The faces: each translates for its own callers and knows nothing of the others. */
+exports.FACES = ["sessions", "coordinator", "api"];

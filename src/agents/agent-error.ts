@@ -1,0 +1,95 @@
+/** How an agent fails: with a code of the table when it throws an `AgentError`, else with INTERNAL_ERROR. */
+import { CodedError, ERRORS, type ErrorCode, isErrorCode } from "../protocol/errors.ts";
+
+/** Longest message and details put on a log, in UTF-16 units; an error must fit its frame. */
+const MAX_MESSAGE_LENGTH = 16_384;
+const MAX_DETAILS_LENGTH = 65_536;
+
+export interface AgentErrorOptions {
+  /** One of the table (§12). */
+  readonly code: ErrorCode;
+  /** What happened, to what, and what to do. The client sees it. */
+  readonly message: string;
+  /** Default: the table's. INTERNAL_ERROR is always retryable, LEASE_EXPIRED and BUDGET_EXHAUSTED never (§12). */
+  readonly retryable?: boolean;
+  /** JSON that goes to the client with the error. */
+  readonly details?: Readonly<Record<string, unknown>>;
+  /** Stays in this process, for its logs. */
+  readonly cause?: unknown;
+}
+
+/** Codes whose `retryable` is not the agent's to choose (§12). */
+const FIXED_RETRYABLE: readonly ErrorCode[] = ["INTERNAL_ERROR", "LEASE_EXPIRED", "BUDGET_EXHAUSTED"];
+
+/**
+ * Thrown by an agent to end its job with this code, message, and details. A code that is not of the table (only
+ * untyped code can give one) becomes INTERNAL_ERROR, and is kept in `details.agent_code`.
+ */
+export class AgentError extends CodedError {
+  override readonly name = "AgentError";
+
+  constructor({ code, message, retryable, details, cause }: AgentErrorOptions) {
+    const known = isErrorCode(code);
+    const kept = known ? details : { ...details, agent_code: String(code) };
+    super(known ? code : "INTERNAL_ERROR", message, {
+      ...(retryable === undefined || !known || FIXED_RETRYABLE.includes(code) ? {} : { retryable }),
+      ...(kept === undefined ? {} : { details: kept }),
+      ...(cause === undefined ? {} : { cause }),
+    });
+  }
+}
+
+/**
+ * Whatever an agent threw, as the error its job ends with: a `CodedError` keeps its code, anything else is
+ * INTERNAL_ERROR with its message. The original, with its stack, is the `cause`, for this process's logs.
+ */
+export function toJobFailure(thrown: unknown): CodedError {
+  if (thrown instanceof CodedError && isPresentable(thrown)) return thrown;
+  if (isCoded(thrown)) {
+    return new CodedError(thrown.code, clip(thrown.message), {
+      retryable: FIXED_RETRYABLE.includes(thrown.code) ? ERRORS[thrown.code].retryable : thrown.retryable,
+      ...presentableDetails(thrown.details),
+      cause: thrown,
+    });
+  }
+  return new CodedError("INTERNAL_ERROR", clip(describe(thrown)), { cause: thrown });
+}
+
+/** By shape and not by class: an agent may have brought its own copy of this package. */
+function isCoded(thrown: unknown): thrown is CodedError {
+  if (!(thrown instanceof Error) || !("code" in thrown) || !("retryable" in thrown)) return false;
+  const coded = thrown instanceof CodedError || thrown.name === "AgentError" || thrown.name === "CodedError";
+  return coded && isErrorCode(thrown.code) && typeof thrown.retryable === "boolean";
+}
+
+function isPresentable({ message, details }: CodedError): boolean {
+  return message.length <= MAX_MESSAGE_LENGTH && (details === undefined || fits(details));
+}
+
+function presentableDetails(details: unknown): { details?: Readonly<Record<string, unknown>> } {
+  if (details === undefined) return {};
+  if (fits(details)) return { details };
+  return { details: { details_dropped: `not a JSON object of at most ${MAX_DETAILS_LENGTH} characters` } };
+}
+
+function fits(details: unknown): details is Readonly<Record<string, unknown>> {
+  if (typeof details !== "object" || details === null || Array.isArray(details)) return false;
+  try {
+    return JSON.stringify(details).length <= MAX_DETAILS_LENGTH;
+  } catch {
+    return false;
+  }
+}
+
+function describe(thrown: unknown): string {
+  try {
+    if (thrown instanceof Error) return thrown.message || thrown.name;
+    return typeof thrown === "object" ? (JSON.stringify(thrown) ?? String(thrown)) : String(thrown);
+  } catch {
+    return "the agent threw a value that cannot be shown";
+  }
+}
+
+function clip(text: string): string {
+  return text.length <= MAX_MESSAGE_LENGTH ? text : `${text.slice(0, MAX_MESSAGE_LENGTH - 1)}…`;
+}

@@ -1,0 +1,48 @@
+/** Agents from files: `leasehold serve ./agents.ts`. */
+import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { type AgentDefinition, isAgentDefinition } from "./define-agent.ts";
+
+/**
+ * Imports modules (.ts or .js, relative to the working directory) and returns every agent they export: by itself, in an
+ * array or in an object. One that is exported twice is returned once.
+ * @throws Error that names the file: not found, not a file, fails to load (with the cause), or without an agent.
+ */
+export async function loadAgents(files: readonly string[]): Promise<readonly AgentDefinition[]> {
+  const found = new Set<AgentDefinition>();
+  // One after the other: modules may depend on the order of their side effects, and errors on the order of the list.
+  for (const file of files) {
+    const agents = await loadFile(file);
+    if (agents.length === 0) {
+      throw new Error(`${file} exports no agent: export what defineAgent returns, such as "export const report = defineAgent({ … })"`);
+    }
+    for (const agent of agents) found.add(agent);
+  }
+  return [...found];
+}
+
+async function loadFile(file: string): Promise<readonly AgentDefinition[]> {
+  const path = resolve(file);
+  const info = await stat(path).catch((cause: unknown) => {
+    throw new Error(`agent file ${file} cannot be read: ${messageOf(cause)}`, { cause });
+  });
+  if (!info.isFile()) throw new Error(`agent file ${file} is not a file`);
+  let module: Readonly<Record<string, unknown>>;
+  try {
+    module = await import(pathToFileURL(path).href);
+  } catch (cause) {
+    throw new Error(`agent file ${file} failed to load: ${messageOf(cause)}`, { cause });
+  }
+  return Object.values(module).flatMap(agentsIn);
+}
+
+function agentsIn(exported: unknown): readonly AgentDefinition[] {
+  if (isAgentDefinition(exported)) return [exported];
+  if (typeof exported !== "object" || exported === null) return [];
+  return Object.values(exported).filter(isAgentDefinition);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,99 @@
+/** A `JobHost` in memory, for this folder's tests and those of the example agents. Durable on request only. */
+import type { JobHost } from "../kernel/agents-port.ts";
+import type { Guard } from "../kernel/authority/guard.ts";
+import type { JobRecord } from "../kernel/job/job-record.ts";
+import type { EntryKind } from "../protocol/event-kinds.ts";
+import { CodedError } from "../protocol/errors.ts";
+
+export interface TestEntry {
+  readonly kind: EntryKind;
+  readonly name: string;
+  readonly body: Readonly<Record<string, unknown>>;
+  /** As it was appended. */
+  readonly text: string;
+}
+
+export interface TestHost extends JobHost {
+  readonly entries: readonly TestEntry[];
+  /** What happened, in order: `append:log`, `flush`, `step:name`, `guard:target`. */
+  readonly trace: string[];
+  /** The bodies of one kind, in order. */
+  bodies(kind: EntryKind): readonly Readonly<Record<string, unknown>>[];
+  stop(reason?: CodedError): void;
+}
+
+export interface TestHostOptions {
+  readonly attempt?: number;
+  readonly agent?: string;
+  readonly version?: string;
+  readonly steps?: ReadonlyMap<string, string | null>;
+  readonly lease?: unknown;
+  /** Asked like the real guard; throws to refuse. */
+  readonly guard?: Guard;
+  /** Called after each append; what it returns is the promise of room. */
+  readonly room?: () => Promise<void> | undefined;
+  /** Called in each flush. */
+  readonly flushed?: () => Promise<void> | void;
+  readonly maxEntryLength?: number;
+}
+
+const RECORD = {
+  id: "job_01TEST",
+  root: "job_01TEST",
+  parent: null,
+  principal: "test/user",
+  session: null,
+  traceId: "4bf92f3577b34da6a3ce929d0e0e4736",
+  createdAt: 0,
+  deadlineAt: null,
+  expiresAt: null,
+  status: "running",
+  startedAt: 0,
+  endedAt: null,
+  outcome: null,
+} as const satisfies Partial<JobRecord>;
+
+export function createTestHost(options: TestHostOptions = {}): TestHost {
+  const controller = new AbortController();
+  const entries: TestEntry[] = [];
+  const trace: string[] = [];
+  const steps = new Map(options.steps);
+  const { attempt = 1, agent = "sample", version = "1.0.0", lease = null, maxEntryLength = 1_000_000 } = options;
+  const assertRunning = (): void => controller.signal.throwIfAborted();
+
+  return {
+    job: { ...RECORD, agent, version, attempt, submission: JSON.stringify({ input: {}, lease }) },
+    attempt,
+    signal: controller.signal,
+    guard: {
+      check(operation) {
+        assertRunning();
+        trace.push(`guard:${operation.target}`);
+        options.guard?.check(operation);
+      },
+    },
+    steps,
+    append(kind, name, text) {
+      assertRunning();
+      if (text.length > maxEntryLength) throw new CodedError("INVALID_REQUEST", `a ${name} event is too long`);
+      entries.push({ kind, name, text, body: JSON.parse(text) });
+      trace.push(`append:${name}`);
+      return options.room?.();
+    },
+    async flush() {
+      assertRunning();
+      await options.flushed?.();
+      assertRunning();
+      trace.push("flush");
+    },
+    async recordStep(name, value) {
+      assertRunning();
+      steps.set(name, value);
+      trace.push(`step:${name}`);
+    },
+    entries,
+    trace,
+    bodies: (kind) => entries.filter((entry) => entry.kind === kind).map((entry) => entry.body),
+    stop: (reason = new CodedError("CANCELLED", "cancelled by a test")) => controller.abort(reason),
+  };
+}

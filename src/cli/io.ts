@@ -1,0 +1,31 @@
+/** The process around a command, as an argument: `main.ts` hands in the real one, tests their own. */
+import type { World } from "../platform/world.ts";
+
+export interface Output {
+  write(text: string): void;
+  /** A terminal that understands cursor movement: lines may be redrawn. */
+  readonly live: boolean;
+  readonly colors: boolean;
+  /** Columns of the terminal, asked anew each time since it can be resized; undefined when there is none. */
+  width(): number | undefined;
+}
+
+/** `output-closed`: whoever read our output went away (`leasehold watch … | head`). */
+export type Interrupt = "SIGINT" | "SIGTERM" | "SIGHUP" | "output-closed";
+
+export interface CliIo {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly stdin: AsyncIterable<Uint8Array>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly pid: number;
+  readonly world: World;
+  /** Whether a process with that id exists on this machine. */
+  isAlive(pid: number): boolean;
+  /**
+   * Calls `listener` at each interrupt instead of ending the process; returns how to stop listening. While nobody
+   * listens, a signal ends the process as usual; so does the second one while somebody does.
+   */
+  onInterrupt(listener: (interrupt: Interrupt) => void): () => void;
+}

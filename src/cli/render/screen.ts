@@ -1,0 +1,74 @@
+/**
+ * Where lines go while a job is followed. On a terminal a line that is redrawn stays at the bottom, below all others;
+ * elsewhere there is no such line, and no control sequence either.
+ */
+import type { Timer, Timers } from "../../platform/world.ts";
+import type { Output } from "../io.ts";
+
+export interface Screen {
+  /** @param text one line, safe to print (`sanitize.ts`). */
+  line(text: string): void;
+  /** What stands at the bottom: drawn for the width of the moment; undefined for nothing. */
+  bottom(draw: ((width: number) => string) | undefined): void;
+  /** Prints what is still due and removes the bottom line. Nothing may be written after. */
+  close(): void;
+}
+
+/** A terminal is written to at most this often, so that a job's speed never becomes flicker. */
+const FRAME_MS = 50;
+const DEFAULT_WIDTH = 80;
+/** Back to the first column, and clear the line. */
+const CLEAR_LINE = "\r\u001b[2K";
+
+export function createScreen(output: Output, timers: Timers): Screen {
+  return output.live ? createLiveScreen(output, timers) : createPlainScreen(output);
+}
+
+function createPlainScreen(output: Output): Screen {
+  return { line: (text) => output.write(`${text}\n`), bottom: () => {}, close: () => {} };
+}
+
+function createLiveScreen(output: Output, timers: Timers): Screen {
+  let lines = "";
+  let drawBottom: ((width: number) => string) | undefined;
+  let bottomShown = false;
+  let changed = false;
+  let pause: Timer | undefined;
+
+  function draw(): void {
+    changed = false;
+    // The last column stays free: a character there makes some terminals wrap.
+    const bottom = drawBottom?.((output.width() ?? DEFAULT_WIDTH) - 1) ?? "";
+    output.write(`${bottomShown ? CLEAR_LINE : ""}${lines}${bottom}`);
+    bottomShown = bottom !== "";
+    lines = "";
+  }
+
+  /** Draws now, unless the last frame is too young: then once it is old enough. */
+  function change(): void {
+    changed = true;
+    if (pause !== undefined) return;
+    draw();
+    pause = timers.after(FRAME_MS, () => {
+      pause = undefined;
+      if (changed) change();
+    });
+  }
+
+  return {
+    line(text) {
+      lines += `${text}\n`;
+      change();
+    },
+    bottom(next) {
+      if (next === undefined && drawBottom === undefined) return;
+      drawBottom = next;
+      change();
+    },
+    close() {
+      pause?.cancel();
+      drawBottom = undefined;
+      if (changed || bottomShown) draw();
+    },
+  };
+}

@@ -1,0 +1,171 @@
+/**
+ * An unfinished job in memory: its state, the entries waiting for their commit, and who waits for them. What stands
+ * here may be ahead of the disk; nobody outside hears of it before `committed`.
+ */
+import type { EntryKind } from "../../protocol/event-kinds.ts";
+import type { Clock } from "../../platform/world.ts";
+import { EntryBuffer, eventPayload, terminalPayload } from "../log/entry.ts";
+import type { GroupCommit, Staged, TransitionSource } from "../log/group-commit.ts";
+import type { IdempotencyRow, Rows, StepRow, TreeClaim } from "../ports.ts";
+import type { JobRecord } from "./job-record.ts";
+import { type Decision, decide, isTerminal, type JobCommand } from "./job-state.ts";
+
+/** How much one job may have waiting for a commit before emission waits: two full chunks, about. */
+const MAX_BUFFERED_ENTRIES = 512;
+const MAX_BUFFERED_BYTES = 262_144;
+
+/** Called once the transition it belongs to is durable (`undefined`), or lost (the error). Must not throw. */
+export type CommitListener = (error: unknown | undefined) => void;
+
+interface Waiters {
+  readonly listeners: readonly CommitListener[];
+  readonly room: PromiseWithResolvers<void> | undefined;
+}
+
+export class ActiveJob implements TransitionSource {
+  readonly claim: TreeClaim;
+  readonly #clock: Clock;
+  readonly #commits: GroupCommit;
+  readonly #buffer: EntryBuffer;
+  readonly #onCommitted: (job: ActiveJob, ended: boolean) => void;
+  readonly #onLost: (job: ActiveJob, error: unknown) => void;
+  #record: JobRecord;
+  #accepted: boolean;
+  #stateChanged = false;
+  #ended = false;
+  #evicted = false;
+  #idempotency: IdempotencyRow | undefined;
+  #steps: StepRow[] = [];
+  #listeners: CommitListener[] = [];
+  #room: PromiseWithResolvers<void> | undefined;
+
+  /**
+   * @param options.head the `job_seq` of the last durable entry.
+   * @param options.accepted true for a job that the next commit inserts.
+   */
+  constructor(options: {
+    record: JobRecord;
+    claim: TreeClaim;
+    head: number;
+    accepted: boolean;
+    idempotency?: IdempotencyRow;
+    clock: Clock;
+    commits: GroupCommit;
+    onCommitted: (job: ActiveJob, ended: boolean) => void;
+    onLost: (job: ActiveJob, error: unknown) => void;
+  }) {
+    this.#record = options.record;
+    this.claim = options.claim;
+    this.#buffer = new EntryBuffer(options.head);
+    this.#accepted = options.accepted;
+    this.#idempotency = options.idempotency;
+    this.#clock = options.clock;
+    this.#commits = options.commits;
+    this.#onCommitted = options.onCommitted;
+    this.#onLost = options.onLost;
+  }
+
+  get record(): JobRecord {
+    return this.#record;
+  }
+
+  /** Moves the state machine; undefined when the command changed nothing. Entries it asks for are on the log after. */
+  apply(command: JobCommand): Decision | undefined {
+    const now = this.#clock.now();
+    const decision = decide(this.#record, command, now);
+    if (decision === undefined || this.#evicted) return undefined;
+    this.#record = { ...this.#record, ...decision.state };
+    this.#stateChanged = true;
+    if (decision.entry === "restarted") {
+      const body = JSON.stringify({ phase: "restarted", message: `attempt ${decision.state.attempt}` });
+      this.#buffer.push("status", eventPayload("status", now, this.#buffer.nextSeq, body));
+    } else if (decision.entry === "terminal") {
+      const kind = this.#record.status === "success" ? "result" : "error";
+      this.#buffer.push(kind, terminalPayload(this.#record, this.#buffer.nextSeq));
+      this.#ended = true;
+    }
+    this.touch();
+    return decision;
+  }
+
+  /** Appends an event entry. Returns undefined while there is room, else a promise of room. */
+  append(kind: EntryKind, name: string, body: string): Promise<void> | undefined {
+    const buffer = this.#buffer;
+    buffer.push(kind, eventPayload(name, this.#clock.now(), buffer.nextSeq, body));
+    this.touch();
+    if (buffer.count < MAX_BUFFERED_ENTRIES && buffer.bytes < MAX_BUFFERED_BYTES) return undefined;
+    this.#room ??= Promise.withResolvers<void>();
+    return this.#room.promise;
+  }
+
+  addStep(step: StepRow): void {
+    this.#steps.push(step);
+    this.touch();
+  }
+
+  /** Calls `listener` when everything up to now is durable, or lost. */
+  whenCommitted(listener: CommitListener): void {
+    this.#listeners.push(listener);
+    this.touch();
+  }
+
+  touch(): void {
+    if (this.#evicted) return;
+    this.#commits.touch(this);
+  }
+
+  /** Takes the job out of memory without a trace: its tree moved away, or its commit failed. */
+  evict(error: unknown): void {
+    if (this.#evicted) return;
+    this.#evicted = true;
+    this.#finish(this.#takeWaiters(), error);
+  }
+
+  stage(): Staged | undefined {
+    if (this.#evicted) return undefined;
+    const record = this.#record;
+    const accepted = this.#accepted;
+    const ended = this.#ended;
+    const chunks = this.#buffer.take(record.id);
+    const steps = this.#steps;
+    const rows: { -readonly [Table in keyof Rows]?: Rows[Table] } = {};
+    if (accepted) rows.jobs = [record];
+    else if (this.#stateChanged) rows.jobUpdates = [record];
+    if (chunks.length > 0) rows.chunks = chunks;
+    if (steps.length > 0) rows.steps = steps;
+    if (this.#idempotency !== undefined) rows.idempotency = [this.#idempotency];
+    this.#accepted = false;
+    this.#stateChanged = false;
+    this.#steps = [];
+    this.#idempotency = undefined;
+    const waiters = this.#takeWaiters();
+
+    return {
+      root: record.root,
+      ...(accepted && record.root === record.id ? {} : { claim: this.claim }),
+      transition: { job: record, accepted, ended, chunks },
+      rows,
+      committed: () => {
+        this.#finish(waiters, undefined);
+        this.#onCommitted(this, ended && isTerminal(record.status));
+      },
+      failed: (error) => {
+        this.#finish(waiters, error);
+        this.#onLost(this, error);
+      },
+    };
+  }
+
+  #takeWaiters(): Waiters {
+    const waiters = { listeners: this.#listeners, room: this.#room };
+    this.#listeners = [];
+    this.#room = undefined;
+    return waiters;
+  }
+
+  /** Room is given either way: an emission that waits for it fails at its next step, by the job having stopped. */
+  #finish(waiters: Waiters, error: unknown): void {
+    for (const listener of waiters.listeners) listener(error);
+    waiters.room?.resolve();
+  }
+}

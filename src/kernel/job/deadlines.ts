@@ -1,0 +1,39 @@
+/** What ends a job by the clock: `max_runtime_sec` running out (§7.3) and the lease's expiry (§9.5). */
+import { CodedError } from "../../protocol/errors.ts";
+import type { Timer, World } from "../../platform/world.ts";
+import { formatTime } from "../log/entry.ts";
+import type { JobRecord } from "./job-record.ts";
+import type { Outcome } from "./job-state.ts";
+
+/**
+ * How long an agent may unwind after its lease has expired before its job is ended. Operations get no grace at all:
+ * the guard refuses them from `expires_at` on.
+ */
+const UNWIND_AFTER_EXPIRY_MS = 1_000;
+
+interface Deadline {
+  readonly at: number;
+  readonly outcome: Outcome;
+}
+
+/** The first deadline of a job, or undefined when it has none. */
+export function firstDeadline(job: JobRecord): Deadline | undefined {
+  const deadlines: Deadline[] = [];
+  if (job.deadlineAt !== null) {
+    const error = new CodedError("TIMEOUT", `the job ran past its max_runtime_sec, which ended at ${formatTime(job.deadlineAt)}`);
+    deadlines.push({ at: job.deadlineAt, outcome: { status: "timed_out", error: error.toBody() } });
+  }
+  if (job.expiresAt !== null) {
+    const expired = formatTime(job.expiresAt);
+    const error = new CodedError("LEASE_EXPIRED", `the job's lease expired at ${expired}`, { details: { expired_at: expired } });
+    deadlines.push({ at: job.expiresAt + UNWIND_AFTER_EXPIRY_MS, outcome: { status: "error", error: error.toBody() } });
+  }
+  return deadlines.sort((a, b) => a.at - b.at)[0];
+}
+
+/** Calls `end` when the job's first deadline passes. Undefined for a job without one. */
+export function armDeadline(job: JobRecord, world: World, end: (outcome: Outcome) => void): Timer | undefined {
+  const deadline = firstDeadline(job);
+  if (deadline === undefined) return undefined;
+  return world.timers.after(deadline.at - world.clock.now(), () => end(deadline.outcome));
+}

@@ -1,0 +1,26 @@
+/** Digests that tell a repeated submission from a conflicting one (§7.2). */
+import { hash } from "node:crypto";
+import { CodedError } from "../../protocol/errors.ts";
+
+/** Deeper nesting than this is refused: it serves nobody and would exhaust the stack. */
+export const MAX_NESTING = 200;
+
+/** SHA-256, hex, of `value` in a canonical form in which the order of object keys does not matter. */
+export function digestOf(value: unknown): string {
+  return hash("sha256", canonicalText(value, 0), "hex");
+}
+
+function canonicalText(value: unknown, depth: number): string {
+  if (depth > MAX_NESTING) {
+    throw new CodedError("INVALID_REQUEST", `the input nests deeper than ${MAX_NESTING} levels`, { details: { field: "input" } });
+  }
+  if (Array.isArray(value)) return `[${value.map((item) => canonicalText(item, depth + 1)).join(",")}]`;
+  if (typeof value === "object" && value !== null) {
+    const members = Object.entries(value)
+      .filter(([, member]) => member !== undefined)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, member]) => `${JSON.stringify(key)}:${canonicalText(member, depth + 1)}`);
+    return `{${members.join(",")}}`;
+  }
+  return JSON.stringify(value) ?? "null";
+}

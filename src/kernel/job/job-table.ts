@@ -1,0 +1,86 @@
+/** The unfinished jobs this node owns, by id, and who watches their logs. */
+import type { Clock } from "../../platform/world.ts";
+import type { GroupCommit } from "../log/group-commit.ts";
+import type { IdempotencyRow, JobId, TreeClaim } from "../ports.ts";
+import { ActiveJob } from "./active-job.ts";
+import type { JobRecord } from "./job-record.ts";
+
+export interface NewActiveJob {
+  readonly record: JobRecord;
+  readonly claim: TreeClaim;
+  readonly head: number;
+  readonly accepted: boolean;
+  readonly idempotency?: IdempotencyRow;
+}
+
+export class JobTable {
+  readonly #clock: Clock;
+  readonly #commits: GroupCommit;
+  readonly #onEnded: (job: ActiveJob) => void;
+  readonly #onLost: (job: ActiveJob, error: unknown) => void;
+  readonly #jobs = new Map<JobId, ActiveJob>();
+  readonly #watchers = new Map<JobId, Set<() => void>>();
+
+  constructor(options: {
+    clock: Clock;
+    commits: GroupCommit;
+    /** The terminal is durable, and the job no longer in the table. */
+    onEnded: (job: ActiveJob) => void;
+    /** The job's commit failed, and it is no longer in the table. */
+    onLost: (job: ActiveJob, error: unknown) => void;
+  }) {
+    this.#clock = options.clock;
+    this.#commits = options.commits;
+    this.#onEnded = options.onEnded;
+    this.#onLost = options.onLost;
+  }
+
+  get(id: JobId): ActiveJob | undefined {
+    return this.#jobs.get(id);
+  }
+
+  get size(): number {
+    return this.#jobs.size;
+  }
+
+  values(): IterableIterator<ActiveJob> {
+    return this.#jobs.values();
+  }
+
+  add(job: NewActiveJob): ActiveJob {
+    const active = new ActiveJob({
+      ...job,
+      clock: this.#clock,
+      commits: this.#commits,
+      onCommitted: (committed, ended) => this.#committed(committed, ended),
+      onLost: (lost, error) => this.#lost(lost, error),
+    });
+    this.#jobs.set(job.record.id, active);
+    return active;
+  }
+
+  /** Calls `watcher` after each commit that added to the job's log; returns how to stop. */
+  watch(id: JobId, watcher: () => void): () => void {
+    const watchers = this.#watchers.get(id) ?? new Set();
+    this.#watchers.set(id, watchers.add(watcher));
+    return () => {
+      watchers.delete(watcher);
+      if (watchers.size === 0 && this.#watchers.get(id) === watchers) this.#watchers.delete(id);
+    };
+  }
+
+  #committed(job: ActiveJob, ended: boolean): void {
+    if (ended) {
+      this.#jobs.delete(job.record.id);
+      this.#onEnded(job);
+    }
+    for (const watcher of this.#watchers.get(job.record.id) ?? []) watcher();
+  }
+
+  #lost(job: ActiveJob, error: unknown): void {
+    if (this.#jobs.get(job.record.id) !== job) return;
+    this.#jobs.delete(job.record.id);
+    job.evict(error);
+    this.#onLost(job, error);
+  }
+}

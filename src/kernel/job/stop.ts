@@ -1,0 +1,84 @@
+/** Cancelling jobs (§7.4): from this process, or asked for by another node through the `commands` table. */
+import type { Log } from "../../platform/log.ts";
+import { CodedError } from "../../protocol/errors.ts";
+import type { GroupCommit } from "../log/group-commit.ts";
+import type { CommandRow, JobId, NodeId, Store } from "../ports.ts";
+import type { JobRecord } from "./job-record.ts";
+import { isTerminal } from "./job-state.ts";
+import type { JobTable } from "./job-table.ts";
+import type { Runner } from "./run.ts";
+
+export interface CancelRequest {
+  readonly job: JobId;
+  readonly reason?: string;
+}
+
+export class Stops {
+  readonly #store: Store;
+  readonly #log: Log;
+  readonly #commits: GroupCommit;
+  readonly #table: JobTable;
+  readonly #runner: Runner;
+
+  constructor(options: { store: Store; log: Log; commits: GroupCommit; table: JobTable; runner: Runner }) {
+    this.#store = options.store;
+    this.#log = options.log;
+    this.#commits = options.commits;
+    this.#table = options.table;
+    this.#runner = options.runner;
+  }
+
+  /**
+   * Cancels a job. `answered` is called with the job as it then stands, in the turn in which the cancellation became
+   * durable and before its terminal is published; for a job that has ended, at once. Who may cancel is the caller's to
+   * decide.
+   * @throws CodedError JOB_NOT_FOUND, or INTERNAL_ERROR when the store failed.
+   */
+  async cancel(request: CancelRequest, answered: (job: JobRecord) => void): Promise<void> {
+    const job = this.#table.get(request.job);
+    if (job === undefined) {
+      const ended = await this.#store.readJob(request.job);
+      if (ended === undefined) throw new CodedError("JOB_NOT_FOUND", `there is no job ${request.job} that you may see`);
+      if (!isTerminal(ended.status)) {
+        throw new CodedError("INTERNAL_ERROR", `job ${request.job} is being taken up after a fault of the store; try again`);
+      }
+      answered(ended);
+      return;
+    }
+    const because = request.reason === undefined ? "" : `: ${request.reason}`;
+    const error = new CodedError("CANCELLED", `the job was cancelled${because}`);
+    return new Promise((resolve, reject) => {
+      job.whenCommitted((failure) => {
+        if (failure === undefined) {
+          answered(job.record);
+          resolve();
+        } else {
+          reject(new CodedError("INTERNAL_ERROR", "the cancellation could not be stored; try again", { cause: failure }));
+        }
+      });
+      this.#runner.end(job, { status: "cancelled", error: error.toBody() });
+    });
+  }
+
+  /** Carries out what other nodes asked of trees this node owns. */
+  async runCommands(node: NodeId): Promise<void> {
+    for (const command of await this.#store.readCommands(node)) await this.#runCommand(command);
+  }
+
+  async #runCommand(command: CommandRow): Promise<void> {
+    const { reason } = JSON.parse(command.body) as { reason?: string };
+    let outcome: string;
+    try {
+      let status: string | undefined;
+      await this.cancel({ job: command.job, ...(reason === undefined ? {} : { reason }) }, (job) => {
+        status = job.status;
+      });
+      outcome = JSON.stringify({ status });
+    } catch (error) {
+      this.#log.warn({ command: command.id, err: error }, "a command from another node failed");
+      const failure = error instanceof CodedError ? error : new CodedError("INTERNAL_ERROR", "the command failed");
+      outcome = JSON.stringify({ error: failure.toBody() });
+    }
+    this.#commits.plan(() => ({ rows: { commandOutcomes: [{ id: command.id, outcome }] }, committed() {} }));
+  }
+}

@@ -1,0 +1,177 @@
+/** Accepting jobs (§7.1) and recognising repeated submissions (§7.2). */
+import type { World } from "../../platform/world.ts";
+import { CodedError } from "../../protocol/errors.ts";
+import type { Agents } from "../agents-port.ts";
+import { parseLease } from "../authority/lease.ts";
+import type { IdempotencyRow, SessionId, Store } from "../ports.ts";
+import { type Principal, type PrincipalKey, principalKey } from "../principal.ts";
+import { digestOf, MAX_NESTING } from "./digest.ts";
+import type { JobRecord } from "./job-record.ts";
+import { INITIAL_STATE } from "./job-state.ts";
+import type { JobTable } from "./job-table.ts";
+import type { Runner } from "./run.ts";
+import type { Submission } from "./submission.ts";
+
+export interface SubmitRequest {
+  readonly principal: Principal;
+  /** The submitting session, which follows the job and may cancel it; null in process. */
+  readonly session: SessionId | null;
+  /** `name` or `name@version`. */
+  readonly agent: string;
+  readonly input: unknown;
+  /** `lease_request` as it came; absent for a job without a lease. */
+  readonly leaseRequest?: unknown;
+  /** `lease_constraints` as they came. */
+  readonly leaseConstraints?: unknown;
+  readonly idempotencyKey?: string;
+  /** Seconds, more than zero. */
+  readonly maxRuntimeSec?: number;
+  /** 32 hex digits; drawn when absent. */
+  readonly traceId?: string;
+}
+
+export interface Accepted {
+  readonly job: JobRecord;
+  /** True when the idempotency key belongs to a job accepted before, which this is. */
+  readonly repeated: boolean;
+}
+
+export class Submissions {
+  readonly #agents: Agents;
+  readonly #store: Store;
+  readonly #world: World;
+  readonly #table: JobTable;
+  readonly #runner: Runner;
+  /** Submissions with a key that are not durable yet, by principal and key: a repeat waits for them. */
+  readonly #underWay = new Map<string, Promise<unknown>>();
+
+  constructor(options: { agents: Agents; store: Store; world: World; table: JobTable; runner: Runner }) {
+    this.#agents = options.agents;
+    this.#store = options.store;
+    this.#world = options.world;
+    this.#table = options.table;
+    this.#runner = options.runner;
+  }
+
+  /**
+   * Accepts a job. `accepted` is called in the turn in which the acceptance became durable, before anything of the job
+   * is published; the promise resolves after it.
+   * @throws CodedError INVALID_REQUEST, AGENT_NOT_AVAILABLE, AGENT_VERSION_NOT_AVAILABLE, DUPLICATE_KEY, or
+   * INTERNAL_ERROR when the store failed.
+   */
+  async submit(request: SubmitRequest, accepted: (answer: Accepted) => void): Promise<void> {
+    const key = request.idempotencyKey;
+    if (key === undefined) return this.#accept(request, undefined, accepted);
+
+    const idempotency = { principal: principalKey(request.principal), key, digest: digestOf(parametersOf(request)) };
+    const slot = `${idempotency.principal}\n${key}`;
+    for (let before = this.#underWay.get(slot); before !== undefined; before = this.#underWay.get(slot)) {
+      await before.catch(() => {});
+    }
+    const underWay = this.#acceptOnce(request, idempotency, accepted);
+    this.#underWay.set(slot, underWay);
+    try {
+      await underWay;
+    } finally {
+      this.#underWay.delete(slot);
+    }
+  }
+
+  async #acceptOnce(
+    request: SubmitRequest,
+    idempotency: { principal: PrincipalKey; key: string; digest: string },
+    accepted: (answer: Accepted) => void,
+  ): Promise<void> {
+    const known = await this.#store.readIdempotency(idempotency.principal, idempotency.key);
+    if (known === undefined) return this.#accept(request, idempotency, accepted);
+    if (known.digest !== idempotency.digest) {
+      throw new CodedError(
+        "DUPLICATE_KEY",
+        `idempotency_key ${JSON.stringify(idempotency.key)} was used before with other parameters; use a new key for a new job`,
+        { details: { field: "idempotency_key" } },
+      );
+    }
+    const job = this.#table.get(known.job)?.record ?? (await this.#store.readJob(known.job));
+    if (job === undefined) throw new CodedError("INTERNAL_ERROR", `job ${known.job} of this idempotency_key cannot be read`);
+    accepted({ job, repeated: true });
+  }
+
+  async #accept(
+    request: SubmitRequest,
+    idempotency: Omit<IdempotencyRow, "job"> | undefined,
+    accepted: (answer: Accepted) => void,
+  ): Promise<void> {
+    const now = this.#world.clock.now();
+    const agent = this.#agents.resolve(request.agent);
+    const lease =
+      request.leaseRequest === undefined && request.leaseConstraints === undefined
+        ? null
+        : parseLease(request.leaseRequest, request.leaseConstraints, now);
+    const parsing = agent.parseInput(request.input);
+    const input = parsing instanceof Promise ? await parsing : parsing;
+
+    const id = this.#world.ids.next("job");
+    const submission: Submission = {
+      input: request.input,
+      lease,
+      ...(request.maxRuntimeSec === undefined ? {} : { maxRuntimeSec: request.maxRuntimeSec }),
+    };
+    const record: JobRecord = {
+      ...INITIAL_STATE,
+      id,
+      root: id,
+      parent: null,
+      principal: principalKey(request.principal),
+      session: request.session,
+      agent: agent.name,
+      version: agent.version,
+      traceId: request.traceId ?? newTraceId(this.#world),
+      submission: textOf(submission),
+      createdAt: now,
+      deadlineAt: request.maxRuntimeSec === undefined ? null : now + Math.ceil(request.maxRuntimeSec * 1000),
+      expiresAt: lease?.expiresAt ?? null,
+    };
+    const job = this.#table.add({
+      record,
+      claim: { root: id, epoch: 1 },
+      head: 0,
+      accepted: true,
+      ...(idempotency && { idempotency: { ...idempotency, job: id } }),
+    });
+    this.#runner.hold(job);
+    return new Promise((resolve, reject) => {
+      job.whenCommitted((error) => {
+        if (error === undefined) {
+          accepted({ job: job.record, repeated: false });
+          resolve();
+        } else {
+          reject(new CodedError("INTERNAL_ERROR", "the job could not be stored, and was not accepted; try again", { cause: error }));
+        }
+      });
+      this.#runner.start(job, { input });
+    });
+  }
+}
+
+/** What must be the same for a repeated key to mean the same job. Who asks, and how the trace is named, need not be. */
+function parametersOf(request: SubmitRequest): unknown {
+  const { agent, input, leaseRequest, leaseConstraints, maxRuntimeSec } = request;
+  return { agent, input, leaseRequest, leaseConstraints, maxRuntimeSec };
+}
+
+function textOf(submission: Submission): string {
+  try {
+    return JSON.stringify(submission);
+  } catch (error) {
+    throw new CodedError("INVALID_REQUEST", `the input cannot be stored as JSON; does it nest deeper than ${MAX_NESTING} levels?`, {
+      details: { field: "input" },
+      cause: error,
+    });
+  }
+}
+
+function newTraceId(world: World): string {
+  let text = "";
+  for (const byte of world.random.bytes(16)) text += byte.toString(16).padStart(2, "0");
+  return text;
+}

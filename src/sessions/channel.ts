@@ -1,0 +1,91 @@
+/**
+ * One live connection of the ARCP face: encodes what is sent on it, keeps answers to submissions in the order of the
+ * requests, and knows when each side was last heard.
+ */
+import type { Clock, Ids } from "../platform/world.ts";
+import { encode } from "../protocol/codec.ts";
+import { ARCP_VERSION } from "../protocol/envelope.ts";
+import type { CodedError, ErrorBody } from "../protocol/errors.ts";
+import type { MessageOf, PayloadOf, TypesToward } from "../protocol/registry.ts";
+import type { Connection } from "../transports/connection.ts";
+
+type Outgoing = Exclude<TypesToward<"to-client">, "job.event" | "job.result" | "job.error">;
+
+/** An answer that leaves once it is known and every earlier slot has left. */
+export interface ReplySlot {
+  answer<Type extends Outgoing>(type: Type, payload: PayloadOf<Type>, envelope?: EnvelopeFields): void;
+  refuse(error: ErrorBody, requestId?: string): void;
+}
+
+interface EnvelopeFields {
+  readonly job_id?: string;
+  readonly trace_id?: string;
+}
+
+export class Channel {
+  readonly connection: Connection;
+  readonly #ids: Ids;
+  readonly #clock: Clock;
+  /** Answers to submissions still unknown, or known but waiting for earlier ones. */
+  #slots: { frame: string | undefined }[] = [];
+  /** Set by the welcome; from then on every envelope names the session. */
+  sessionId: string | undefined;
+  lastSentAt: number;
+  lastReceivedAt: number;
+
+  constructor(connection: Connection, ids: Ids, clock: Clock) {
+    this.connection = connection;
+    this.#ids = ids;
+    this.#clock = clock;
+    this.lastSentAt = clock.now();
+    this.lastReceivedAt = this.lastSentAt;
+  }
+
+  send<Type extends Outgoing>(type: Type, payload: PayloadOf<Type>, envelope: EnvelopeFields = {}): void {
+    this.#write(this.#frame(type, payload, envelope));
+  }
+
+  refuse(error: ErrorBody | CodedError, requestId?: string): void {
+    this.#write(this.#refusal("toBody" in error ? error.toBody() : error, requestId));
+  }
+
+  /** Takes the next place in the order of answers. Each slot must be answered exactly once. */
+  reserveReply(): ReplySlot {
+    const slot: { frame: string | undefined } = { frame: undefined };
+    this.#slots.push(slot);
+    const fill = (frame: string): void => {
+      slot.frame = frame;
+      while (this.#slots[0]?.frame !== undefined) this.#write(this.#slots.shift()?.frame as string);
+    };
+    return {
+      answer: (type, payload, envelope = {}) => fill(this.#frame(type, payload, envelope)),
+      refuse: (error, requestId) => fill(this.#refusal(error, requestId)),
+    };
+  }
+
+  close(code: number, reason: string): void {
+    this.connection.close(code, reason);
+  }
+
+  #write(frame: string): void {
+    this.lastSentAt = this.#clock.now();
+    this.connection.send([frame]);
+  }
+
+  #refusal(error: ErrorBody, requestId: string | undefined): string {
+    return this.#frame("session.error", { ...error, ...(requestId === undefined ? {} : { request_id: requestId }) }, {});
+  }
+
+  #frame<Type extends Outgoing>(type: Type, payload: PayloadOf<Type>, envelope: EnvelopeFields): string {
+    const message = {
+      arcp: ARCP_VERSION,
+      id: this.#ids.next("msg"),
+      type,
+      ...(this.sessionId === undefined ? {} : { session_id: this.sessionId }),
+      ...envelope,
+      payload,
+    };
+    // The registry ties `type` and `payload` together; TypeScript cannot follow that through a generic spread.
+    return encode(message as MessageOf<Outgoing>);
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * Frames of one job's log in one session's stream. A frame is the stored payload spliced between fixed text and two
+ * numbers: nothing is serialised again, and the same place gives the same bytes on every replay.
+ */
+import type { JobRecord } from "../../kernel/job/job-record.ts";
+import { encodeBase32 } from "../../platform/ulid.ts";
+import { messageOfCode } from "../../protocol/event-kinds.ts";
+
+/** Time part and half of the random part of the job's ULID; the other half of an event's id is its `job_seq`. */
+const SHARED_ID_LENGTH = 18;
+const SEQ_ID_LENGTH = 8;
+
+/** What of a job its frames need. */
+export type FramedJob = Pick<JobRecord, "id" | "traceId">;
+
+export class EventFrames {
+  readonly #event: string;
+  readonly #result: string;
+  readonly #error: string;
+
+  constructor(session: string, job: FramedJob) {
+    const ulid = job.id.slice(job.id.indexOf("_") + 1);
+    const common =
+      `"session_id":${JSON.stringify(session)},"job_id":${JSON.stringify(job.id)},"trace_id":${JSON.stringify(job.traceId)},` +
+      `"id":"msg_${ulid.slice(0, SHARED_ID_LENGTH)}`;
+    this.#event = `{"arcp":"1.1","type":"job.event",${common}`;
+    this.#result = `{"arcp":"1.1","type":"job.result",${common}`;
+    this.#error = `{"arcp":"1.1","type":"job.error",${common}`;
+  }
+
+  /** The frame of the entry with this kind code and payload, at these positions of its job and its session. */
+  frame(code: string, payload: string, jobSeq: number, eventSeq: number): string {
+    const head = code === "R" || code === "E" ? this.#terminal(code) : this.#event;
+    return `${head}${encodeBase32(jobSeq, SEQ_ID_LENGTH)}","event_seq":${eventSeq},"payload":${payload}}`;
+  }
+
+  #terminal(code: string): string {
+    return messageOfCode(code) === "job.result" ? this.#result : this.#error;
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * The only place that assigns `event_seq` (§8.3). As a contributor it gives the events of a commit their places in the
+ * streams that are live, in that same commit, and sends them once it is durable. Streams that are not live are told
+ * that they are behind, and catch up from the store.
+ */
+import type { Contribution, Contributor, Transition } from "../../kernel/log/contributor.ts";
+import type { Follow, JobId, Segment, SessionId } from "../../kernel/ports.ts";
+import { PlacementPlan, type SessionStream } from "./session-stream.ts";
+
+export class Outbox implements Contributor {
+  readonly #streams = new Map<SessionId, SessionStream>();
+  readonly #followers = new Map<JobId, Set<SessionStream>>();
+
+  /** Adds a stream with everything it follows. */
+  add(stream: SessionStream): void {
+    this.#streams.set(stream.session, stream);
+    for (const job of stream.follows.keys()) this.#join(job, stream);
+  }
+
+  /** Forgets a stream whose session is over. */
+  remove(stream: SessionStream): void {
+    this.#streams.delete(stream.session);
+    for (const job of stream.follows.keys()) this.#leave(job, stream);
+  }
+
+  /** Makes a stream follow a job from after `cursor`. The row is the caller's to commit. */
+  follow(stream: SessionStream, job: JobId, cursor: number, mayCancel: boolean): void {
+    stream.follow(job, cursor, mayCancel);
+    this.#join(job, stream);
+    stream.fallBehind();
+  }
+
+  unfollow(stream: SessionStream, job: JobId): void {
+    stream.follows.delete(job);
+    this.#leave(job, stream);
+  }
+
+  contribute(transitions: readonly Transition[]): Contribution | undefined {
+    const plans = new Map<SessionStream, PlacementPlan>();
+    const accepted: { stream: SessionStream; job: JobId }[] = [];
+    const behind = new Set<SessionStream>();
+    const follows: Follow[] = [];
+
+    for (const { job, accepted: isNew, chunks } of transitions) {
+      const submitter = isNew && job.session !== null ? this.#streams.get(job.session) : undefined;
+      if (submitter !== undefined) {
+        accepted.push({ stream: submitter, job: job.id });
+        follows.push({ session: submitter.session, job: job.id, cursor: 0, mayCancel: true });
+      }
+      const first = chunks[0];
+      if (first === undefined) continue;
+      for (const stream of this.#followers.get(job.id) ?? []) {
+        if (stream.mode !== "live" || stream.follows.get(job.id)?.cursor !== first.firstSeq - 1) {
+          // Marked already while planning: a stream must not go live in a commit it has no places in.
+          stream.behind = true;
+          behind.add(stream);
+          continue;
+        }
+        const plan = plans.get(stream) ?? new PlacementPlan(stream);
+        plans.set(stream, plan);
+        plan.add(job, chunks);
+      }
+    }
+    if (plans.size === 0 && accepted.length === 0 && behind.size === 0) return undefined;
+
+    const segments: Segment[] = [];
+    for (const plan of plans.values()) segments.push(...plan.segments);
+    return {
+      rows: { segments, follows },
+      committed: () => {
+        for (const { stream, job } of accepted) {
+          stream.follow(job, 0, true);
+          this.#join(job, stream);
+        }
+        for (const plan of plans.values()) this.publish(plan);
+        for (const stream of behind) stream.fallBehind();
+      },
+    };
+  }
+
+  /** The places of a plan are durable: takes them, and sends what the connection is ready for. */
+  publish(plan: PlacementPlan): void {
+    const { stream } = plan;
+    const before = stream.head;
+    const ended = plan.take();
+    const { connection } = stream;
+    if (connection !== undefined && stream.sent === before) {
+      if (connection.overloaded) {
+        stream.fallBehind();
+      } else {
+        for (const placement of plan.placements) connection.send(stream.framesOf(placement, before));
+        stream.sent = stream.head;
+      }
+    }
+    for (const job of ended) this.unfollow(stream, job);
+  }
+
+  #join(job: JobId, stream: SessionStream): void {
+    const followers = this.#followers.get(job);
+    if (followers === undefined) this.#followers.set(job, new Set([stream]));
+    else followers.add(stream);
+  }
+
+  #leave(job: JobId, stream: SessionStream): void {
+    const followers = this.#followers.get(job);
+    followers?.delete(stream);
+    if (followers?.size === 0) this.#followers.delete(job);
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * Writes one batch into the tables. Throws at the first row that fits nothing; what was written until then is taken
+ * back by the caller's `Undo`. The order of the groups is that of `sqlite/commit.ts`.
+ */
+import { isTerminal } from "../../kernel/job/job-state.ts";
+import type { Release, Rows, SessionId } from "../../kernel/ports.ts";
+import { StoreError } from "../../kernel/store-error.ts";
+import { frozenCopy, headOf, idempotencyId, type Tables } from "./tables.ts";
+import type { Undo } from "./undo.ts";
+
+export function writeRows(tables: Tables, rows: Partial<Rows>, undo: Undo): void {
+  writeJobs(tables, rows, undo);
+  writeStreams(tables, rows, undo);
+  writeCommands(tables, rows, undo);
+}
+
+function writeJobs(tables: Tables, rows: Partial<Rows>, undo: Undo): void {
+  for (const job of rows.jobs ?? []) {
+    if (tables.jobs.has(job.id)) throw new StoreError(`job ${job.id} is already stored`);
+    if (job.root === job.id) undo.put(tables.trees, job.id, { epoch: 1, owner: null });
+    else requireJob(tables, job.root);
+    if (job.parent !== null) requireJob(tables, job.parent);
+    undo.put(tables.jobs, job.id, frozenCopy(job));
+  }
+  for (const { id, status, attempt, startedAt, endedAt, outcome } of rows.jobUpdates ?? []) {
+    undo.put(tables.jobs, id, frozenCopy({ ...requireJob(tables, id), status, attempt, startedAt, endedAt, outcome }));
+  }
+  for (const row of rows.idempotency ?? []) {
+    requireJob(tables, row.job);
+    const id = idempotencyId(row.principal, row.key);
+    if (tables.idempotency.has(id))
+      throw new StoreError(`idempotency key ${row.key} of ${row.principal} is already stored`);
+    undo.put(tables.idempotency, id, frozenCopy(row));
+  }
+  for (const chunk of rows.chunks ?? []) {
+    requireJob(tables, chunk.job);
+    if (chunk.firstSeq <= headOf(tables, chunk.job)) {
+      throw new StoreError(`job ${chunk.job} already has an entry with job_seq ${chunk.firstSeq}`);
+    }
+    undo.append(tables.chunks, chunk.job, frozenCopy(chunk));
+  }
+  for (const step of rows.steps ?? []) {
+    requireJob(tables, step.job);
+    const others = (tables.steps.get(step.job) ?? []).filter(({ name }) => name !== step.name);
+    undo.put(tables.steps, step.job, [...others, frozenCopy(step)]);
+  }
+}
+
+function writeStreams(tables: Tables, rows: Partial<Rows>, undo: Undo): void {
+  for (const row of rows.sessions ?? []) {
+    const released = tables.sessions.get(row.id)?.released ?? 0;
+    undo.put(tables.sessions, row.id, { row: frozenCopy(row), released });
+  }
+  for (const follow of rows.follows ?? []) {
+    requireSession(tables, follow.session);
+    requireJob(tables, follow.job);
+    const others = (tables.follows.get(follow.session) ?? []).filter(({ job }) => job !== follow.job);
+    undo.put(tables.follows, follow.session, [...others, frozenCopy(follow)]);
+  }
+  for (const segment of rows.segments ?? []) {
+    requireSession(tables, segment.session);
+    requireJob(tables, segment.job);
+    const last = tables.segments.get(segment.session)?.at(-1)?.lastEventSeq ?? 0;
+    if (segment.firstEventSeq <= last || segment.lastEventSeq < segment.firstEventSeq) {
+      throw new StoreError(
+        `session ${segment.session}: places ${segment.firstEventSeq} to ${segment.lastEventSeq} do not follow ${last}`,
+      );
+    }
+    undo.append(tables.segments, segment.session, frozenCopy(segment));
+  }
+  for (const release of rows.releases ?? []) freeSegments(tables, release, undo);
+  for (const session of rows.endedSessions ?? []) {
+    undo.remove(tables.sessions, session);
+    undo.remove(tables.segments, session);
+    undo.remove(tables.follows, session);
+  }
+}
+
+/** Moves the cursors of freed segments into the follows; follows that have nothing left to receive go. */
+function freeSegments(tables: Tables, { session, upTo }: Release, undo: Undo): void {
+  const state = tables.sessions.get(session);
+  const segments = tables.segments.get(session) ?? [];
+  const freed = segments.filter(({ lastEventSeq }) => lastEventSeq <= upTo);
+  const lastFreed = freed.at(-1);
+  if (state === undefined || lastFreed === undefined) return;
+
+  const cursors = new Map(freed.map(({ job, lastJobSeq }) => [job, lastJobSeq]));
+  const follows = (tables.follows.get(session) ?? [])
+    .map((follow) => frozenCopy({ ...follow, cursor: Math.max(follow.cursor, cursors.get(follow.job) ?? 0) }))
+    .filter(
+      ({ job, cursor }) =>
+        !cursors.has(job) || !isTerminal(requireJob(tables, job).status) || cursor < headOf(tables, job),
+    );
+  undo.put(tables.follows, session, follows);
+  undo.put(tables.segments, session, segments.slice(freed.length));
+  undo.put(tables.sessions, session, { row: state.row, released: lastFreed.lastEventSeq });
+}
+
+function writeCommands(tables: Tables, rows: Partial<Rows>, undo: Undo): void {
+  for (const row of rows.commands ?? []) {
+    if (tables.commands.has(row.id)) throw new StoreError(`command ${row.id} is already stored`);
+    requireJob(tables, row.root);
+    requireJob(tables, row.job);
+    undo.put(tables.commands, row.id, { row: frozenCopy(row), outcome: null });
+  }
+  for (const { id, outcome } of rows.commandOutcomes ?? []) {
+    const command = tables.commands.get(id);
+    if (command === undefined || command.outcome !== null) throw new StoreError(`no command ${id} awaits an outcome`);
+    undo.put(tables.commands, id, { row: command.row, outcome });
+  }
+}
+
+function requireJob(tables: Tables, id: string) {
+  const job = tables.jobs.get(id);
+  if (job === undefined) throw new StoreError(`there is no job ${id}`);
+  return job;
+}
+
+function requireSession(tables: Tables, id: SessionId): void {
+  if (!tables.sessions.has(id)) throw new StoreError(`there is no session ${id}`);
+}

@@ -1,0 +1,99 @@
+/** What the memory store holds: plain maps whose values are frozen copies, so that reads can hand them out as they are. */
+import type { JobRecord } from "../../kernel/job/job-record.ts";
+import type {
+  Chunk,
+  CommandRow,
+  Follow,
+  IdempotencyRow,
+  JobId,
+  NodeId,
+  Segment,
+  SessionId,
+  SessionRow,
+  StepRow,
+} from "../../kernel/ports.ts";
+
+export interface StoredTree {
+  readonly epoch: number;
+  /** Null until a node claims the tree: then it belongs to whichever node inserted it. */
+  readonly owner: NodeId | null;
+}
+
+export interface StoredCommand {
+  readonly row: CommandRow;
+  readonly outcome: string | null;
+}
+
+export interface SessionState {
+  readonly row: SessionRow;
+  readonly released: number;
+}
+
+export interface Tables {
+  /** In the order of insertion, which is the order of listings. */
+  readonly jobs: Map<JobId, JobRecord>;
+  /** One entry for each root. */
+  readonly trees: Map<JobId, StoredTree>;
+  readonly chunks: Map<JobId, Chunk[]>;
+  /** By `idempotencyId`. */
+  readonly idempotency: Map<string, IdempotencyRow>;
+  readonly steps: Map<JobId, StepRow[]>;
+  /** In the order of insertion: oldest first. */
+  readonly commands: Map<string, StoredCommand>;
+  readonly sessions: Map<SessionId, SessionState>;
+  /** In the order of `event_seq`. */
+  readonly segments: Map<SessionId, Segment[]>;
+  readonly follows: Map<SessionId, Follow[]>;
+}
+
+export function emptyTables(): Tables {
+  return {
+    jobs: new Map(),
+    trees: new Map(),
+    chunks: new Map(),
+    idempotency: new Map(),
+    steps: new Map(),
+    commands: new Map(),
+    sessions: new Map(),
+    segments: new Map(),
+    follows: new Map(),
+  };
+}
+
+/** A copy that shares nothing that changes: maps and lists are new, the frozen rows are shared. */
+export function copyTables(tables: Tables): Tables {
+  return {
+    jobs: new Map(tables.jobs),
+    trees: new Map(tables.trees),
+    chunks: copyLists(tables.chunks),
+    idempotency: new Map(tables.idempotency),
+    steps: copyLists(tables.steps),
+    commands: new Map(tables.commands),
+    sessions: new Map(tables.sessions),
+    segments: copyLists(tables.segments),
+    follows: copyLists(tables.follows),
+  };
+}
+
+function copyLists<Key, Row>(lists: Map<Key, Row[]>): Map<Key, Row[]> {
+  return new Map([...lists].map(([key, rows]) => [key, [...rows]]));
+}
+
+/** A principal holds no line break, so the pair is unambiguous. */
+export function idempotencyId(principal: string, key: string): string {
+  return `${principal}\n${key}`;
+}
+
+/** The highest `job_seq` on the job's log; 0 for none. */
+export function headOf(tables: Tables, job: JobId): number {
+  const last = tables.chunks.get(job)?.at(-1);
+  return last === undefined ? 0 : last.firstSeq + last.kinds.length - 1;
+}
+
+/** A deep copy of JSON-like data that nobody can change, neither who handed it in nor who reads it. */
+export function frozenCopy<Value>(value: Value): Value;
+export function frozenCopy(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return Object.freeze(value.map((item) => frozenCopy(item)));
+  return Object.freeze(Object.fromEntries(Object.entries(value).map(([name, member]) => [name, frozenCopy(member)])));
+}
