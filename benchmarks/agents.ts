@@ -1,5 +1,5 @@
 /** What the benchmarks run: as little work as an agent can do, so that what is measured is the runtime. */
-import { type AgentContext, defineAgent } from "leasehold";
+import { type AgentContext, AgentError, defineAgent } from "leasehold";
 
 const KINDS = ["mixed", "log", "progress"] as const;
 
@@ -32,9 +32,17 @@ function emit(ctx: AgentContext, kind: ChattyInput["kind"], index: number, total
 /** By hand: a schema library's time is no part of what is measured. */
 function readInput(input: unknown): ChattyInput {
   const { n, kind = "mixed" } = (input ?? {}) as Partial<ChattyInput>;
-  if (n === undefined || !Number.isSafeInteger(n) || n < 0) throw new TypeError("chatty: input.n must be a whole number");
-  if (!KINDS.includes(kind)) throw new TypeError(`chatty: input.kind must be one of ${KINDS.join(", ")}`);
+  if (n === undefined || !Number.isSafeInteger(n) || n < 0) throw refused("n", "must be a whole number");
+  if (!KINDS.includes(kind)) throw refused("kind", `must be one of ${KINDS.join(", ")}`);
   return { n, kind };
+}
+
+function refused(field: string, problem: string): AgentError {
+  return new AgentError({
+    code: "INVALID_REQUEST",
+    message: `input.${field} ${problem}`,
+    details: { field: `input.${field}` },
+  });
 }
 
 export const agents = [echo, chatty] as const;

@@ -49,12 +49,18 @@ export class BareClient {
 
   /** Has so many frames pushed, and resolves when all have arrived. */
   async push(count: number, size: number, write: "each" | "joined"): Promise<StreamTally> {
-    return await this.#pushedBy({ do: "push", from: this.#stream.lastEventSeq + 1, count, size: Math.round(size), write }, count);
+    return await this.#pushedBy(
+      { do: "push", from: this.#stream.lastEventSeq + 1, count, size: Math.round(size), write },
+      count,
+    );
   }
 
   /** Has frames pushed at that pace, each with its sending time, and resolves when all have arrived. */
   async pace(pace: Pace, size: number): Promise<StreamTally> {
-    return await this.#pushedBy({ do: "pace", from: this.#stream.lastEventSeq + 1, size: Math.round(size), pace }, callsOf(pace));
+    return await this.#pushedBy(
+      { do: "pace", from: this.#stream.lastEventSeq + 1, size: Math.round(size), pace },
+      callsOf(pace),
+    );
   }
 
   /** The server's memory, after a collection if it was started with `--expose-gc`. */

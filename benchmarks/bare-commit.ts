@@ -7,7 +7,9 @@ import { DatabaseSync } from "node:sqlite";
 export function commitTimes(scratch: string, count: number): readonly number[] {
   const database = new DatabaseSync(join(mkdtempSync(join(scratch, "commit-")), "commits.db"));
   try {
-    database.exec("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE entries (id INTEGER PRIMARY KEY, body TEXT)");
+    database.exec(
+      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE entries (id INTEGER PRIMARY KEY, body TEXT)",
+    );
     const insert = database.prepare("INSERT INTO entries (body) VALUES (?)");
     const times: number[] = [];
     for (let index = 0; index < count; index++) {

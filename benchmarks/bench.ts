@@ -48,10 +48,12 @@ export async function startBareServer(root: string, { exposeGc = false }: Server
 
 /** One client to each of two fresh servers, for measurements that need no more. Closing checks the runtime's stream. */
 export async function startPair(bench: Bench, options?: ServerOptions): Promise<Pair> {
-  const runtime = await bench.startRuntime(options);
-  const bareServer = await bench.startBare(options);
+  await using started = new AsyncDisposableStack();
+  const runtime = started.use(await bench.startRuntime(options));
+  const bareServer = started.use(await bench.startBare(options));
   const client = await RawClient.connect(runtime);
   const bare = await BareClient.connect(bareServer.url);
+  const servers = started.move();
   return {
     runtime,
     bareServer,
@@ -61,10 +63,7 @@ export async function startPair(bench: Bench, options?: ServerOptions): Promise<
       await client.close();
       await bare.close();
     },
-    async [Symbol.asyncDispose]() {
-      await bareServer[Symbol.asyncDispose]();
-      await runtime[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => servers.disposeAsync(),
   };
 }
 

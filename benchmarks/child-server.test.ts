@@ -12,7 +12,9 @@ const alive = (pid: number): boolean => {
 
 describe("startServer", () => {
   test("reads the URL from the first line, and ends the process when disposed of", async () => {
-    const server = await startServer(script(`console.log('{"url":"ws://127.0.0.1:1/x"}'); setInterval(() => {}, 1000)`));
+    const server = await startServer(
+      script(`console.log('{"url":"ws://127.0.0.1:1/x"}'); setInterval(() => {}, 1000)`),
+    );
     expect(server.url).toBe("ws://127.0.0.1:1/x");
     expect(alive(server.pid)).toBe(true);
     await server[Symbol.asyncDispose]();

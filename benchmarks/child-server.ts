@@ -32,7 +32,11 @@ export interface ChildCommand {
  */
 export async function startServer({ name, args, cwd, env }: ChildCommand): Promise<ChildServer> {
   const spawnedAt = performance.now();
-  const child = spawn(process.execPath, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   // A harness that ends early, whichever way, takes its servers along.
   const abandon = (): void => void child.kill("SIGKILL");
   process.once("exit", abandon);

@@ -52,7 +52,12 @@ server.on("connection", (socket, request) => {
     };
   }
 
-  async function push(from: number, count: number, size: number, send: (frames: readonly string[]) => void): Promise<void> {
+  async function push(
+    from: number,
+    count: number,
+    size: number,
+    send: (frames: readonly string[]) => void,
+  ): Promise<void> {
     for (let sent = 0; sent < count; ) {
       const frames: string[] = [];
       for (; frames.length < FRAMES_PER_TURN && sent < count; sent++) frames.push(pushedFrame(from + sent, size, 0));

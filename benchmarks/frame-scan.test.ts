@@ -22,7 +22,10 @@ describe("scanning an envelope", () => {
       arcp: fc.constant("1.1"),
       type: fc.constantFrom(...types),
       event_seq: fc.option(fc.nat(), { nil: undefined }),
-      payload: fc.record({ kind: fc.string(), body: fc.oneof(fc.string(), fc.constant('"event_seq":5,"type":"job.event"')) }),
+      payload: fc.record({
+        kind: fc.string(),
+        body: fc.oneof(fc.string(), fc.constant('"event_seq":5,"type":"job.event"')),
+      }),
     });
     fc.assert(
       fc.property(envelope, (message) => {

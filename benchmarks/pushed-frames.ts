@@ -20,7 +20,6 @@ export function pushedFrame(eventSeq: number, size: number, sentAt: number): str
  */
 export function framed(text: string): string {
   const { length } = text;
-  const size =
-    length < 126 ? String.fromCharCode(length) : String.fromCharCode(126, length >> 8, length & 0xff);
+  const size = length < 126 ? String.fromCharCode(length) : String.fromCharCode(126, length >> 8, length & 0xff);
   return `\x81${size}${text}`;
 }

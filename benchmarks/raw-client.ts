@@ -9,7 +9,18 @@ import { StreamCheck, type StreamTally } from "./stream-check.ts";
 import { REPLY_TIMEOUT_MS, STREAM_TIMEOUT_MS, within } from "./within.ts";
 
 /** All features of the draft that a submitting client uses (§6.2). */
-const FEATURES = ["heartbeat", "ack", "list_jobs", "subscribe", "lease_expires_at", "cost.budget", "model.use", "progress", "result_chunk", "agent_versions"];
+const FEATURES = [
+  "heartbeat",
+  "ack",
+  "list_jobs",
+  "subscribe",
+  "lease_expires_at",
+  "cost.budget",
+  "model.use",
+  "progress",
+  "result_chunk",
+  "agent_versions",
+];
 /** An acknowledgement goes out after this many events: a few times a second at full speed (§6.5). */
 const EVENTS_PER_ACK = 32_768;
 /** One of this many scanned frames is parsed in full, and must agree with the scan. */
@@ -59,6 +70,11 @@ export class RawClient {
   /** Called with the text of every `job.event`, after it was checked. */
   onEvent: ((frame: string) => void) | undefined;
 
+  /** The jobs that were open when the session was dropped. */
+  readonly resumedJobs: readonly SubmittedJob[];
+  /** `performance.now()` at the arrival of the welcome. */
+  welcomedAt = 0;
+
   readonly #stream: StreamCheck;
   /** Replies being awaited, by the id of the request. */
   readonly #replies = new Map<string, PromiseWithResolvers<Envelope>>();
@@ -76,7 +92,7 @@ export class RawClient {
   private constructor(resumption?: Resumption) {
     this.#stream = new StreamCheck(resumption?.lastEventSeq);
     this.#acked = resumption?.lastEventSeq ?? 0;
-    for (const id of resumption?.openJobs ?? []) this.#expectTerminal(id);
+    this.resumedJobs = (resumption?.openJobs ?? []).map((id) => ({ id, terminal: this.#expectTerminal(id) }));
   }
 
   /** Opens a connection and a session on it. @throws Error when either is refused. */
@@ -124,13 +140,9 @@ export class RawClient {
   /** Awaits the result of a submitted job. @throws Error when it does not end with `job.result`. */
   async result(job: SubmittedJob): Promise<Terminal> {
     const terminal = await within(job.terminal, STREAM_TIMEOUT_MS, `terminal of ${job.id}`);
-    if (terminal.type !== "job.result") throw new Error(`${job.id} ended with ${terminal.type} ${JSON.stringify(terminal.payload)}`);
+    if (terminal.type !== "job.result")
+      throw new Error(`${job.id} ended with ${terminal.type} ${JSON.stringify(terminal.payload)}`);
     return terminal;
-  }
-
-  /** Awaits the result of a job that was open when this session was dropped. @throws Error as `result` does. */
-  async openJob(id: string): Promise<Terminal> {
-    const terminal = this.#terminals.get(id)?.promise ?? this.#endedEarly.get(id);
   }
 
   /** Sends a `session.ping` and awaits its pong. @returns the round trip in milliseconds. */
@@ -231,9 +243,13 @@ export class RawClient {
     const { type, id, payload } = envelope;
     switch (type) {
       case "session.welcome":
+        this.welcomedAt = performance.now();
         return this.#answer(HANDSHAKE_ID, envelope);
       case "session.ping":
-        return this.#send(`${id}-pong`, "session.pong", { ping_nonce: payload.nonce, received_at: new Date().toISOString() });
+        return this.#send(`${id}-pong`, "session.pong", {
+          ping_nonce: payload.nonce,
+          received_at: new Date().toISOString(),
+        });
       case "session.pong":
         return this.#answer(payload.ping_nonce as string, envelope);
       case "job.accepted":
@@ -252,7 +268,8 @@ export class RawClient {
 
   #answer(key: string, envelope: Envelope): void {
     const reply = this.#replies.get(key);
-    if (reply === undefined) throw new Error(`${envelope.type} answers ${key}, which was not asked or is answered already`);
+    if (reply === undefined)
+      throw new Error(`${envelope.type} answers ${key}, which was not asked or is answered already`);
     this.#replies.delete(key);
     reply.resolve(envelope);
   }
@@ -268,7 +285,8 @@ export class RawClient {
 
   #ended(envelope: Envelope): void {
     const { type, payload } = envelope;
-    if (type !== "job.result" && type !== "job.error") throw new Error(`${type} has an event_seq and is neither event nor terminal`);
+    if (type !== "job.result" && type !== "job.error")
+      throw new Error(`${type} has an event_seq and is neither event nor terminal`);
     const jobId = envelope.job_id ?? (payload.job_id as string);
     this.#stream.ended(jobId);
     this.#terminals.get(jobId)?.resolve({ type, payload, arrivedAt: performance.now() });

@@ -42,7 +42,8 @@ describe("percentile", () => {
     fc.assert(
       fc.property(someValues, fc.integer({ min: 1, max: 100 }), (values, percent) => {
         const found = percentile(values, percent);
-        const share = (limit: (value: number) => boolean): number => (100 * values.filter(limit).length) / values.length;
+        const share = (limit: (value: number) => boolean): number =>
+          (100 * values.filter(limit).length) / values.length;
         expect(values).toContain(found);
         expect(share((value) => value <= found)).toBeGreaterThanOrEqual(percent);
         expect(share((value) => value < found)).toBeLessThan(percent);

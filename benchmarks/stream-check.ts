@@ -23,7 +23,9 @@ export class StreamCheck {
   /** @throws Error at a gap or a repeat. */
   placed(eventSeq: number, characters: number): void {
     if (eventSeq !== this.#lastEventSeq + 1) {
-      throw new Error(`event_seq ${eventSeq} came after ${this.#lastEventSeq}: a ${eventSeq > this.#lastEventSeq ? "gap" : "repeat"}`);
+      throw new Error(
+        `event_seq ${eventSeq} came after ${this.#lastEventSeq}: a ${eventSeq > this.#lastEventSeq ? "gap" : "repeat"}`,
+      );
     }
     this.#lastEventSeq = eventSeq;
     this.#lastAt = performance.now();

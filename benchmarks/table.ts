@@ -41,7 +41,9 @@ export function renderTable(verdicts: readonly Verdict[]): string {
   return [header, rule, ...body]
     .map((line) =>
       line
-        .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] as number) : cell.padStart(widths[column] as number)))
+        .map((cell, column) =>
+          column === 0 ? cell.padEnd(widths[0] as number) : cell.padStart(widths[column] as number),
+        )
         .join("  ")
         .trimEnd(),
     )

@@ -1,5 +1,5 @@
 /** How old an event is when it arrives, at 10,000 a second: emitted, committed, delivered. */
-import { startPair, type Bench, type Measurement } from "../bench.ts";
+import { type Bench, type Measurement, startPair } from "../bench.ts";
 import { numberAfter } from "../frame-scan.ts";
 import { monotonicMicroseconds, SENT_MARK } from "../pushed-frames.ts";
 import { atMost, type Findings } from "../results.ts";
@@ -41,8 +41,20 @@ export const eventLatency: Measurement = {
 
     return {
       rows: [
-        { what: "event emitted → delivered at 10,000/s, p50", unit: "ms", leasehold: ours.p50, bare: theirs.p50, reach: atMost(1) },
-        { what: "event emitted → delivered at 10,000/s, p99", unit: "ms", leasehold: ours.p99, bare: theirs.p99, reach: atMost(6) },
+        {
+          what: "event emitted → delivered at 10,000/s, p50",
+          unit: "ms",
+          leasehold: ours.p50,
+          bare: theirs.p50,
+          reach: atMost(1),
+        },
+        {
+          what: "event emitted → delivered at 10,000/s, p99",
+          unit: "ms",
+          leasehold: ours.p99,
+          bare: theirs.p99,
+          reach: atMost(6),
+        },
       ],
     };
   },

@@ -1,6 +1,6 @@
 /** What a session costs that does nothing: resident memory per session, once a thousand are open. */
 import { BareClient } from "../bare-client.ts";
-import { startPair, type Bench, type Measurement } from "../bench.ts";
+import { type Bench, type Measurement, startPair } from "../bench.ts";
 import type { MemoryUse } from "../memory-use.ts";
 import { RawClient } from "../raw-client.ts";
 import { atMost, type Findings } from "../results.ts";
@@ -19,14 +19,30 @@ export const idleSessions: Measurement = {
       await using pair = await startPair(bench, { exposeGc: true });
       const { runtime, bareServer, client, bare } = pair;
       perSession.push(
-        await costOfEach(sessions, () => RawClient.connect(runtime), async () => (await client.run("memory", {})).payload.result as MemoryUse),
+        await costOfEach(
+          sessions,
+          () => RawClient.connect(runtime),
+          async () => (await client.run("memory", {})).payload.result as MemoryUse,
+        ),
       );
-      perConnection.push(await costOfEach(sessions, () => BareClient.connect(bareServer.url), () => bare.memory()));
+      perConnection.push(
+        await costOfEach(
+          sessions,
+          () => BareClient.connect(bareServer.url),
+          () => bare.memory(),
+        ),
+      );
       await pair.stop();
     }
     return {
       rows: [
-        { what: `one of ${sessions.toLocaleString("en-US")} idle sessions`, unit: "KB", leasehold: perSession, bare: perConnection, reach: atMost(16) },
+        {
+          what: `one of ${sessions.toLocaleString("en-US")} idle sessions`,
+          unit: "KB",
+          leasehold: perSession,
+          bare: perConnection,
+          reach: atMost(16),
+        },
       ],
     };
   },

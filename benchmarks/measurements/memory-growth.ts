@@ -1,5 +1,5 @@
 /** Whether a stream costs memory: the server's, after garbage was collected, after 100,000 and after 1,000,000 events. */
-import { runChatty, startPair, type Bench, type Measurement } from "../bench.ts";
+import { type Bench, type Measurement, runChatty, startPair } from "../bench.ts";
 import type { MemoryUse } from "../memory-use.ts";
 import { atMost, type Findings } from "../results.ts";
 
@@ -40,7 +40,13 @@ export const memoryGrowth: Measurement = {
     return {
       rows: [
         { what: `resident memory after ${to} events`, unit: "MB", leasehold: after, bare: bareAfter },
-        { what: `resident growth, ${from} → ${to} events`, unit: "MB", leasehold: growth.resident, bare: bareGrowth.resident, reach: atMost(20) },
+        {
+          what: `resident growth, ${from} → ${to} events`,
+          unit: "MB",
+          leasehold: growth.resident,
+          bare: bareGrowth.resident,
+          reach: atMost(20),
+        },
         { what: `live growth, ${from} → ${to} events`, unit: "MB", leasehold: growth.live, bare: bareGrowth.live },
       ],
     };

@@ -1,6 +1,6 @@
 /** One chatty job to one client: how many durable events a second arrive. */
 import type { BareClient } from "../bare-client.ts";
-import { runChatty, startPair, type Bench, type Measurement } from "../bench.ts";
+import { type Bench, type Measurement, runChatty, startPair } from "../bench.ts";
 import { atLeast, type Findings } from "../results.ts";
 import { rateOf } from "../stream-check.ts";
 
@@ -30,7 +30,13 @@ export const oneStream: Measurement = {
     const count = events.toLocaleString("en-US");
     return {
       rows: [
-        { what: `one job → one client, ${count} events`, unit: "/s", leasehold: streamed, bare: pushed, reach: atLeast(150_000) },
+        {
+          what: `one job → one client, ${count} events`,
+          unit: "/s",
+          leasehold: streamed,
+          bare: pushed,
+          reach: atLeast(150_000),
+        },
         { what: "the same, from submit to terminal", unit: "/s", leasehold: endToEnd },
       ],
       notes: [

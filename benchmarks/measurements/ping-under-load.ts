@@ -1,7 +1,7 @@
 /** Another session's ping while a job emits at full speed: whether a chatty job starves the rest. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { BareClient } from "../bare-client.ts";
-import { runChatty, startPair, type Bench, type Measurement } from "../bench.ts";
+import { type Bench, type Measurement, runChatty, startPair } from "../bench.ts";
 import { RawClient } from "../raw-client.ts";
 import { atMost, type Findings } from "../results.ts";
 import { percentile } from "../statistics.ts";
@@ -23,7 +23,11 @@ export const pingUnderLoad: Measurement = {
     for (let round = 0; round < bench.rounds; round++) {
       for (const [figures, load, ping] of [
         [ours, () => runChatty(pair.client, events), () => other.ping()],
-        [theirs, () => pair.bare.push(events, meanFrameSize, "each"), () => timed(() => bareOther.roundTrip(PING_TEXT))],
+        [
+          theirs,
+          () => pair.bare.push(events, meanFrameSize, "each"),
+          () => timed(() => bareOther.roundTrip(PING_TEXT)),
+        ],
       ] as const) {
         const times = await pingsDuring(load, ping);
         figures.p50.push(percentile(times, 50));
@@ -37,7 +41,13 @@ export const pingUnderLoad: Measurement = {
     return {
       rows: [
         { what: "another session's ping at full speed, p50", unit: "ms", leasehold: ours.p50, bare: theirs.p50 },
-        { what: "another session's ping at full speed, p99", unit: "ms", leasehold: ours.p99, bare: theirs.p99, reach: atMost(20) },
+        {
+          what: "another session's ping at full speed, p99",
+          unit: "ms",
+          leasehold: ours.p99,
+          bare: theirs.p99,
+          reach: atMost(20),
+        },
       ],
     };
   },
@@ -49,6 +59,8 @@ async function pingsDuring(load: () => Promise<unknown>, ping: () => Promise<num
   const loading = load().finally(() => {
     loaded = false;
   });
+  // It is awaited below; a failure that comes sooner must not end the process meanwhile.
+  loading.catch(() => {});
   const times: number[] = [];
   try {
     do {

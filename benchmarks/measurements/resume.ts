@@ -1,6 +1,6 @@
 /** A session that was away: 100,000 missed events are replayed. How fast, and at what cost in the server's memory. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { startPair, type Bench, type Measurement } from "../bench.ts";
+import { type Bench, type Measurement, startPair } from "../bench.ts";
 import { type MemoryUse, peakMemory, resetPeak } from "../memory-use.ts";
 import { RawClient, type Target } from "../raw-client.ts";
 import { atLeast, atMost, type Findings } from "../results.ts";
@@ -35,7 +35,13 @@ export const resume: Measurement = {
     const count = events.toLocaleString("en-US");
     return {
       rows: [
-        { what: `resume of ${count} missed events`, unit: "/s", leasehold: replayed, bare: pushed, reach: atLeast(400_000) },
+        {
+          what: `resume of ${count} missed events`,
+          unit: "/s",
+          leasehold: replayed,
+          bare: pushed,
+          reach: atLeast(400_000),
+        },
         { what: "its peak of server memory, above idle", unit: "MB", leasehold: above, reach: atMost(50) },
       ],
     };
@@ -62,14 +68,15 @@ async function missAndResume(target: Target, observer: RawClient, events: number
   quiet();
 
   const after = await RawClient.resume(target, resumption);
-  const welcomedAt = performance.now();
-  const terminal = await after.openJob(resumption.openJobs[0] as string);
+  const [job] = after.resumedJobs;
+  if (job === undefined) throw new Error("the job had ended before its session was dropped: nothing was missed");
+  const terminal = await after.result(job);
   const tally = after.takeTally();
   await after.close();
 
   const expected = events - resumption.lastEventSeq;
   if (tally.frames <= expected) throw new Error(`${tally.frames} frames were replayed, and ${expected} events missed`);
-  return { tally, milliseconds: terminal.arrivedAt - welcomedAt };
+  return { tally, milliseconds: terminal.arrivedAt - after.welcomedAt };
 }
 
 async function allEnded(observer: RawClient): Promise<void> {
@@ -77,7 +84,8 @@ async function allEnded(observer: RawClient): Promise<void> {
   for (;;) {
     const unfinished = await observer.unfinishedJobs();
     if (unfinished.length === 0) return;
-    if (performance.now() > deadline) throw new Error(`no end of ${unfinished.join(", ")} within ${STREAM_TIMEOUT_MS} ms`);
+    if (performance.now() > deadline)
+      throw new Error(`no end of ${unfinished.join(", ")} within ${STREAM_TIMEOUT_MS} ms`);
     await sleep(POLL_MS);
   }
 }

@@ -1,6 +1,6 @@
 /** Submit → result of an agent that returns its input: one at a time, and 64 in flight; beside echoes, and a bare commit. */
 import { commitTimes } from "../bare-commit.ts";
-import { startPair, type Bench, type Measurement } from "../bench.ts";
+import { type Bench, type Measurement, startPair } from "../bench.ts";
 import { atLeast, atMost, type Findings } from "../results.ts";
 import { median, percentile } from "../statistics.ts";
 import { STREAM_TIMEOUT_MS, within } from "../within.ts";
@@ -26,7 +26,10 @@ export const submitResult: Measurement = {
     const echoes = { p50: [] as number[], p99: [] as number[], perSecond: [] as number[] };
     const commits: number[] = [];
     for (let round = 0; round < bench.rounds; round++) {
-      for (const [figures, work] of [[jobs, submit], [echoes, echo]] as const) {
+      for (const [figures, work] of [
+        [jobs, submit],
+        [echoes, echo],
+      ] as const) {
         const times = await timesOf(sequential, work);
         figures.p50.push(percentile(times, 50));
         figures.p99.push(percentile(times, 99));
@@ -39,11 +42,25 @@ export const submitResult: Measurement = {
     const commit = median(commits);
     return {
       rows: [
-        { what: "submit → result, sequential, p50", unit: "ms", leasehold: jobs.p50, bare: echoes.p50, reach: atMost(2 * commit + 0.4) },
+        {
+          what: "submit → result, sequential, p50",
+          unit: "ms",
+          leasehold: jobs.p50,
+          bare: echoes.p50,
+          reach: atMost(2 * commit + 0.4),
+        },
         { what: "submit → result, sequential, p99", unit: "ms", leasehold: jobs.p99, bare: echoes.p99 },
-        { what: `submit → result, ${IN_FLIGHT} in flight`, unit: "/s", leasehold: jobs.perSecond, bare: echoes.perSecond, reach: atLeast(20_000) },
+        {
+          what: `submit → result, ${IN_FLIGHT} in flight`,
+          unit: "/s",
+          leasehold: jobs.perSecond,
+          bare: echoes.perSecond,
+          reach: atLeast(20_000),
+        },
       ],
-      notes: [`A bare SQLite commit (WAL, synchronous=FULL, one small row) took ${commit.toFixed(3)} ms (p50) in this run.`],
+      notes: [
+        `A bare SQLite commit (WAL, synchronous=FULL, one small row) took ${commit.toFixed(3)} ms (p50) in this run.`,
+      ],
     };
   },
 };

@@ -50,7 +50,9 @@ export function createContext(host: JobHost, input: unknown, ids: Ids, outside: 
     traceId: job.traceId,
 
     log: (levelOrMessage: string, message?: string) =>
-      emit("log", "log", () => (message === undefined ? logBody("info", levelOrMessage) : logBody(levelOrMessage as LogLevel, message))),
+      emit("log", "log", () =>
+        message === undefined ? logBody("info", levelOrMessage) : logBody(levelOrMessage as LogLevel, message),
+      ),
     thought: (text) => emit("thought", "thought", () => thoughtBody(text)),
     status: (phase, message) => emit("status", "status", () => statusBody(phase, message)),
     progress: (progress) => emit("progress", "progress", () => progressBody(progress)),
@@ -66,9 +68,15 @@ export function createContext(host: JobHost, input: unknown, ids: Ids, outside: 
       step ??= createStep({ host, outside, signal: jobSignal });
       return step(name, work);
     },
-    streamResult<Encoding extends ResultEncoding = "utf8">({ encoding = "utf8" as Encoding }: { encoding?: Encoding } = {}) {
-      if (stream !== undefined) throw new CodedError("INVALID_REQUEST", "a job has one result: streamResult was called twice");
-      if (encoding !== "utf8" && encoding !== "base64") throw invalid("streamResult.encoding", 'must be "utf8" or "base64"');
+    streamResult<Encoding extends ResultEncoding = "utf8">({
+      encoding = "utf8" as Encoding,
+    }: {
+      encoding?: Encoding;
+    } = {}) {
+      if (stream !== undefined)
+        throw new CodedError("INVALID_REQUEST", "a job has one result: streamResult was called twice");
+      if (encoding !== "utf8" && encoding !== "base64")
+        throw invalid("streamResult.encoding", 'must be "utf8" or "base64"');
       const opened = createResultStream(ids.next("res"), encoding, emit);
       stream = opened;
       return opened;

@@ -49,14 +49,12 @@ export interface AgentDefinition<Name extends string = string, Input = unknown, 
 }
 
 /** What a client receives of what `run` returns: a streamed result arrives as one text, or as bytes. */
-type Received<Returned> = Returned extends StreamedResult<infer Encoding>
-  ? Encoding extends "utf8"
-    ? string
-    : Uint8Array
-  : Returned;
+type Received<Returned> =
+  Returned extends StreamedResult<infer Encoding> ? (Encoding extends "utf8" ? string : Uint8Array) : Returned;
 
 /** The output schema's output; without a schema, what `run` returns. */
-type OutputOf<Out extends StandardSchema, Returned> = unknown extends SchemaOutput<Out> ? Received<Returned> : SchemaOutput<Out>;
+type OutputOf<Out extends StandardSchema, Returned> =
+  unknown extends SchemaOutput<Out> ? Received<Returned> : SchemaOutput<Out>;
 
 /** The grammar of §7.5. */
 export const AGENT_NAME = /^[a-z0-9][a-z0-9._-]*$/;
@@ -68,7 +66,7 @@ export const AGENT_VERSION = /^[a-zA-Z0-9.+_-]+$/;
  */
 export function defineAgent<
   const Name extends string,
-  Returned extends SchemaInput<Out> | StreamedResult | void,
+  Returned extends SchemaInput<Out> | StreamedResult,
   In extends StandardSchema = StandardSchema,
   Out extends StandardSchema = StandardSchema,
 >(spec: AgentSpec<Name, In, Out, Returned>): AgentDefinition<Name, SchemaInput<In>, OutputOf<Out, Returned>> {
@@ -79,7 +77,9 @@ export function defineAgent<
     );
   }
   if (typeof version !== "string" || !AGENT_VERSION.test(version)) {
-    throw new TypeError(`agent ${name}: version ${shown(version)}: use letters, digits, ".", "+", "_" and "-", such as "1.0.0"`);
+    throw new TypeError(
+      `agent ${name}: version ${shown(version)}: use letters, digits, ".", "+", "_" and "-", such as "1.0.0"`,
+    );
   }
   if (typeof run !== "function") {
     throw new TypeError(`agent ${name}: run is ${shown(run)}: it must be a function (ctx, input) => result`);

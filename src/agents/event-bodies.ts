@@ -43,7 +43,8 @@ export function metricBody(metric: Metric): string {
   const { name, value, unit, dimensions } = record("metric", metric);
   if (typeof name !== "string" || name === "") throw invalid("metric.name", "must be a string that is not empty");
   if (typeof value !== "number" || !Number.isFinite(value)) throw invalid("metric.value", "must be a finite number");
-  if (name.startsWith("cost.budget.")) throw invalid("metric.name", `${name} is the runtime's: cost.budget.* is not for agents`);
+  if (name.startsWith("cost.budget."))
+    throw invalid("metric.name", `${name} is the runtime's: cost.budget.* is not for agents`);
   if (name.startsWith("cost.") && value < 0) throw invalid("metric.value", `of ${name} must not be negative (§9.6)`);
   let body = `{"name":${JSON.stringify(name)},"value":${JSON.stringify(value)}`;
   if (unit !== undefined) body += `,"unit":${text("metric.unit", unit)}`;

@@ -15,7 +15,9 @@ export async function loadAgents(files: readonly string[]): Promise<readonly Age
   for (const file of files) {
     const agents = await loadFile(file);
     if (agents.length === 0) {
-      throw new Error(`${file} exports no agent: export what defineAgent returns, such as "export const report = defineAgent({ … })"`);
+      throw new Error(
+        `${file} exports no agent: export what defineAgent returns, such as "export const report = defineAgent({ … })"`,
+      );
     }
     for (const agent of agents) found.add(agent);
   }

@@ -19,7 +19,8 @@ export function createAgentRegistry(definitions: Iterable<AgentDefinition>, worl
     if (!isAgentDefinition(definition)) throw new TypeError("an agent to register was not made by defineAgent");
     const { name, version } = definition;
     const versions = byName.get(name) ?? new Map<string, RunnableAgent>();
-    if (versions.has(version)) throw new Error(`agent ${name}@${version} is registered twice: give one of them another version`);
+    if (versions.has(version))
+      throw new Error(`agent ${name}@${version} is registered twice: give one of them another version`);
     byName.set(name, versions.set(version, createRunnableAgent(definition, world)));
   }
   const listings: AgentListing[] = [...byName].map(([name, runnables]) => {

@@ -72,13 +72,21 @@ export function createResultStream<Encoding extends ResultEncoding>(
 
   function send(data: string, bytes: number, more: boolean): Promise<void> {
     if (size + bytes > MAX_STREAMED_BYTES) {
-      throw new CodedError("INTERNAL_ERROR", `the streamed result is larger than ${MAX_STREAMED_BYTES} bytes: store it elsewhere and return where`, {
-        details: { result_id: resultId, limit: MAX_STREAMED_BYTES },
-      });
+      throw new CodedError(
+        "INTERNAL_ERROR",
+        `the streamed result is larger than ${MAX_STREAMED_BYTES} bytes: store it elsewhere and return where`,
+        {
+          details: { result_id: resultId, limit: MAX_STREAMED_BYTES },
+        },
+      );
     }
     size += bytes;
     const head = `{"result_id":"${resultId}","chunk_seq":${nextChunk++}`;
-    return emit("result_chunk", "result_chunk", () => `${head},"data":${JSON.stringify(data)},"encoding":"${encoding}","more":${more}}`);
+    return emit(
+      "result_chunk",
+      "result_chunk",
+      () => `${head},"data":${JSON.stringify(data)},"encoding":"${encoding}","more":${more}}`,
+    );
   }
 
   async function sendText(text: string): Promise<void> {

@@ -48,7 +48,9 @@ export function createRunnableAgent(definition: AgentDefinition, world: { readon
 }
 
 function checkOutput({ output }: AgentDefinition, agent: string, returned: unknown): unknown {
-  return output === undefined ? returned : checkWithSchema(output, returned, { field: "output", agent, code: "INTERNAL_ERROR" });
+  return output === undefined
+    ? returned
+    : checkWithSchema(output, returned, { field: "output", agent, code: "INTERNAL_ERROR" });
 }
 
 function inlineReturn(agent: string, value: unknown): AgentReturn {
@@ -74,7 +76,10 @@ function streamedReturn(agent: string, { ended }: OpenResultStream, returned: un
     throw new CodedError("INTERNAL_ERROR", `${agent} returned without ending its result: await stream.end() first`);
   }
   if (returned !== undefined && returned !== ended) {
-    throw new CodedError("INTERNAL_ERROR", `${agent} streamed its result and returned another: return what stream.end() gave, or nothing`);
+    throw new CodedError(
+      "INTERNAL_ERROR",
+      `${agent} streamed its result and returned another: return what stream.end() gave, or nothing`,
+    );
   }
   const { resultId, size, summary } = ended;
   return { stream: { resultId, size }, ...(summary === undefined ? {} : { summary }) };

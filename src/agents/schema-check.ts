@@ -25,7 +25,9 @@ export function checkWithSchema(schema: StandardSchema, value: unknown, check: S
 
 function unwrap(result: SchemaResult<unknown>, check: SchemaCheck): unknown {
   if (result.issues === undefined) return result.value;
-  const issues = result.issues.slice(0, MAX_ISSUES).map((issue) => ({ path: pathOf(issue, check.field), message: issue.message }));
+  const issues = result.issues
+    .slice(0, MAX_ISSUES)
+    .map((issue) => ({ path: pathOf(issue, check.field), message: issue.message }));
   const first = issues[0] ?? { path: check.field, message: "does not fit the schema" };
   const more = result.issues.length > 1 ? ` (and ${result.issues.length - 1} more)` : "";
   throw new CodedError(check.code, `${check.agent}: ${first.path}: ${first.message}${more}`, {

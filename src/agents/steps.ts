@@ -25,9 +25,13 @@ export function createStep({ host, outside, signal }: StepParts): AgentContext["
     if (typeof work !== "function") throw invalid("step.work", "must be the function to run");
     host.signal.throwIfAborted();
     if (taken.has(name)) {
-      throw new CodedError("INVALID_REQUEST", `step "${name}" was begun before in this attempt: every step of a job needs a name of its own`, {
-        details: { field: "step.name", step: name },
-      });
+      throw new CodedError(
+        "INVALID_REQUEST",
+        `step "${name}" was begun before in this attempt: every step of a job needs a name of its own`,
+        {
+          details: { field: "step.name", step: name },
+        },
+      );
     }
     taken.add(name);
     const recorded = host.steps.get(name);

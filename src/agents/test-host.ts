@@ -2,8 +2,8 @@
 import type { JobHost } from "../kernel/agents-port.ts";
 import type { Guard } from "../kernel/authority/guard.ts";
 import type { JobRecord } from "../kernel/job/job-record.ts";
-import type { EntryKind } from "../protocol/event-kinds.ts";
 import { CodedError } from "../protocol/errors.ts";
+import type { EntryKind } from "../protocol/event-kinds.ts";
 
 export interface TestEntry {
   readonly kind: EntryKind;

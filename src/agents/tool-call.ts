@@ -26,8 +26,10 @@ export function createToolCall({ host, emit, ids, flush, signal }: ToolCallParts
     const operation = { namespace: "tool.call", target: name };
     const callId = ids.next("call");
     const tool = JSON.stringify(name);
-    const announce = () => emit("tool_call", "tool_call", () => `{"tool":${tool},"args":${argsText},"call_id":"${callId}"}`);
-    const conclude = (outcome: string) => emit("tool_result", "tool_result", () => `{"call_id":"${callId}",${outcome}}`);
+    const announce = () =>
+      emit("tool_call", "tool_call", () => `{"tool":${tool},"args":${argsText},"call_id":"${callId}"}`);
+    const conclude = (outcome: string) =>
+      emit("tool_result", "tool_result", () => `{"call_id":"${callId}",${outcome}}`);
     const fail = (error: unknown) => conclude(`"error":${JSON.stringify(toJobFailure(error).toBody())}`);
 
     try {

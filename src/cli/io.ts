@@ -2,7 +2,8 @@
 import type { World } from "../platform/world.ts";
 
 export interface Output {
-  write(text: string): void;
+  /** Text goes out as UTF-8, bytes as they are. */
+  write(content: string | Uint8Array): void;
   /** A terminal that understands cursor movement: lines may be redrawn. */
   readonly live: boolean;
   readonly colors: boolean;

@@ -1,6 +1,6 @@
 /** The envelope around every message (§5). Fields it does not know are ignored. */
 import { isCount, isId, isJsonObject, type JsonObject } from "./fields.ts";
-import { mustBe, isMissing, type Problem } from "./problem.ts";
+import { isMissing, mustBe, type Problem } from "./problem.ts";
 import { parseTraceId } from "./trace-id.ts";
 
 /** What we send. Any `1.x` is accepted. */
@@ -40,7 +40,8 @@ function isAbsent(value: unknown): boolean {
  */
 export function readEnvelope(frame: JsonObject, strictTrace: boolean): Envelope | Problem {
   const { arcp, id, type, session_id, trace_id, job_id, event_seq, payload } = frame;
-  if (typeof arcp !== "string" || !ACCEPTED_VERSION.test(arcp)) return mustBe("arcp", `"${ARCP_VERSION}", or another 1.x`);
+  if (typeof arcp !== "string" || !ACCEPTED_VERSION.test(arcp))
+    return mustBe("arcp", `"${ARCP_VERSION}", or another 1.x`);
   if (!isId(id)) return id === undefined ? isMissing("id") : mustBe("id", ID_PHRASE);
   if (typeof type !== "string") return type === undefined ? isMissing("type") : mustBe("type", "a string");
 

@@ -11,21 +11,49 @@ interface ErrorEntry {
 }
 
 export const ERRORS = {
-  PERMISSION_DENIED: { retryable: false, httpStatus: 403, meaning: "The operation is outside what the caller or the job may do." },
-  LEASE_SUBSET_VIOLATION: { retryable: false, httpStatus: 403, meaning: "A delegation asked for more than its parent's lease." },
-  JOB_NOT_FOUND: { retryable: false, httpStatus: 404, meaning: "The job does not exist or is not visible to the caller." },
-  DUPLICATE_KEY: { retryable: false, httpStatus: 409, meaning: "The idempotency key was used before with other parameters." },
+  PERMISSION_DENIED: {
+    retryable: false,
+    httpStatus: 403,
+    meaning: "The operation is outside what the caller or the job may do.",
+  },
+  LEASE_SUBSET_VIOLATION: {
+    retryable: false,
+    httpStatus: 403,
+    meaning: "A delegation asked for more than its parent's lease.",
+  },
+  JOB_NOT_FOUND: {
+    retryable: false,
+    httpStatus: 404,
+    meaning: "The job does not exist or is not visible to the caller.",
+  },
+  DUPLICATE_KEY: {
+    retryable: false,
+    httpStatus: 409,
+    meaning: "The idempotency key was used before with other parameters.",
+  },
   AGENT_NOT_AVAILABLE: { retryable: false, httpStatus: 404, meaning: "No agent of that name is registered." },
-  AGENT_VERSION_NOT_AVAILABLE: { retryable: false, httpStatus: 404, meaning: "The agent is registered, but not in that version." },
+  AGENT_VERSION_NOT_AVAILABLE: {
+    retryable: false,
+    httpStatus: 404,
+    meaning: "The agent is registered, but not in that version.",
+  },
   CANCELLED: { retryable: false, httpStatus: 409, meaning: "The job was cancelled." },
   TIMEOUT: { retryable: true, httpStatus: 504, meaning: "The job ran longer than its max_runtime_sec." },
-  RESUME_WINDOW_EXPIRED: { retryable: false, httpStatus: 410, meaning: "The session's stream is no longer kept from that point on." },
+  RESUME_WINDOW_EXPIRED: {
+    retryable: false,
+    httpStatus: 410,
+    meaning: "The session's stream is no longer kept from that point on.",
+  },
   HEARTBEAT_LOST: { retryable: true, httpStatus: 408, meaning: "The peer was silent for two heartbeat intervals." },
   LEASE_EXPIRED: { retryable: false, httpStatus: 403, meaning: "The lease's expires_at has passed." },
   BUDGET_EXHAUSTED: { retryable: false, httpStatus: 402, meaning: "A budget counter of the lease has reached zero." },
   INVALID_REQUEST: { retryable: false, httpStatus: 400, meaning: "The message is malformed or breaks its schema." },
   UNAUTHENTICATED: { retryable: false, httpStatus: 401, meaning: "The credentials are missing or invalid." },
-  INTERNAL_ERROR: { retryable: true, httpStatus: 500, meaning: "The runtime failed; the same request may succeed later." },
+  INTERNAL_ERROR: {
+    retryable: true,
+    httpStatus: 500,
+    meaning: "The runtime failed; the same request may succeed later.",
+  },
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof ERRORS;

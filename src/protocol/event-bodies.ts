@@ -1,68 +1,56 @@
 /** The bodies of events, one schema per kind (§8.2), and the typed view of an event that a reader gets. */
 import * as v from "valibot";
 import type { EventKind } from "./event-kinds.ts";
-import { amount, amountFromZero, count, flag, id, type JsonObject, jsonObject, maybe, text } from "./fields.ts";
+import { amount, amountFromZero, count, flag, id, type JsonObject, jsonObject, maybe, object, text } from "./fields.ts";
 import { effectiveConstraints, effectiveLease } from "./lease-fields.ts";
 import { check, type Problem } from "./problem.ts";
 
 const SHA256 = /^[0-9a-f]{64}$/i;
 
-const toolError = v.object({ code: id, message: text, retryable: maybe(flag), details: maybe(jsonObject) }, "an object");
+const toolError = object({ code: id, message: text, retryable: maybe(flag), details: maybe(jsonObject) });
 
 /** Fields of a body that a kind does not name are kept: a `status` carries what its phase needs. */
 export const EVENT_BODIES = {
-  log: v.object({ level: id, message: text }, "an object"),
-  thought: v.object({ text }, "an object"),
-  tool_call: v.object({ tool: id, args: v.optional(v.unknown()), call_id: id }, "an object"),
+  log: object({ level: id, message: text }),
+  thought: object({ text }),
+  tool_call: object({ tool: id, args: v.optional(v.unknown()), call_id: id }),
   /** `result` or `error`; neither for a tool that returns nothing. */
   tool_result: v.pipe(
-    v.object({ call_id: id, result: v.optional(v.unknown()), error: maybe(toolError) }, "an object"),
+    object({ call_id: id, result: v.optional(v.unknown()), error: maybe(toolError) }),
     v.check(
       ({ result, error }) => error === undefined || result === undefined || result === null,
       "a result or an error, not both",
     ),
   ),
-  status: v.object({ phase: id, message: maybe(text) }, "an object"),
-  metric: v.object({ name: id, value: amount, unit: maybe(text), dimensions: maybe(jsonObject) }, "an object"),
-  artifact_ref: v.object(
-    {
-      uri: v.pipe(text, v.nonEmpty("a URI")),
-      content_type: id,
-      /** In bytes. */
-      byte_size: maybe(count),
-      sha256: maybe(v.pipe(text, v.regex(SHA256, "64 hex digits"))),
-    },
-    "an object",
-  ),
+  status: object({ phase: id, message: maybe(text) }),
+  metric: object({ name: id, value: amount, unit: maybe(text), dimensions: maybe(jsonObject) }),
+  artifact_ref: object({
+    uri: v.pipe(text, v.nonEmpty("a URI")),
+    content_type: id,
+    /** In bytes. */
+    byte_size: maybe(count),
+    sha256: maybe(v.pipe(text, v.regex(SHA256, "64 hex digits"))),
+  }),
   /** The draft leaves this body open (§10); this is ours. */
-  delegate: v.object(
-    {
-      delegate_id: id,
-      child_job_id: id,
-      agent: text,
-      input: v.optional(v.unknown()),
-      lease: effectiveLease,
-      lease_constraints: maybe(effectiveConstraints),
-    },
-    "an object",
-  ),
+  delegate: object({
+    delegate_id: id,
+    child_job_id: id,
+    agent: text,
+    input: v.optional(v.unknown()),
+    lease: effectiveLease,
+    lease_constraints: maybe(effectiveConstraints),
+  }),
   /** §8.2.1; without `total` the end is not known. */
-  progress: v.object(
-    { current: amountFromZero, total: maybe(amountFromZero), units: maybe(text), message: maybe(text) },
-    "an object",
-  ),
+  progress: object({ current: amountFromZero, total: maybe(amountFromZero), units: maybe(text), message: maybe(text) }),
   /** §8.4 */
-  result_chunk: v.object(
-    {
-      result_id: id,
-      /** From 0, without gaps within one `result_id`. */
-      chunk_seq: count,
-      data: text,
-      encoding: v.picklist(["utf8", "base64"], "utf8 or base64"),
-      more: flag,
-    },
-    "an object",
-  ),
+  result_chunk: object({
+    result_id: id,
+    /** From 0, without gaps within one `result_id`. */
+    chunk_seq: count,
+    data: text,
+    encoding: v.picklist(["utf8", "base64"], "utf8 or base64"),
+    more: flag,
+  }),
 } as const satisfies Record<EventKind, v.GenericSchema>;
 
 export type EventBody<Kind extends EventKind> = v.InferOutput<(typeof EVENT_BODIES)[Kind]>;

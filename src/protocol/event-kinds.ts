@@ -38,7 +38,9 @@ export type EntryKind = keyof typeof EVENT_KINDS;
 /** Event kinds as they stand on the wire in `payload.kind`, vendor kinds aside. */
 export type EventKind = Exclude<EntryKind, "vendor" | "result" | "error">;
 
-const BY_CODE: ReadonlyMap<string, EventKindEntry> = new Map(Object.values(EVENT_KINDS).map((entry) => [entry.code, entry]));
+const BY_CODE: ReadonlyMap<string, EventKindEntry> = new Map(
+  Object.values(EVENT_KINDS).map((entry) => [entry.code, entry]),
+);
 
 /** The message type an entry with this code becomes on the wire. */
 export function messageOfCode(code: string): EventKindEntry["message"] {

@@ -28,6 +28,11 @@ function isTimestamp(value: unknown): value is string {
   return typeof value === "string" && TIMESTAMP.test(value) && Number.isFinite(Date.parse(value));
 }
 
+/** An object with these fields; others are ignored, and left out. */
+export function object<const Entries extends v.ObjectEntries>(entries: Entries) {
+  return v.object(entries, "an object");
+}
+
 /** An optional field, in which `null` means absent: several clients write it so. */
 export function maybe<const Schema extends v.GenericSchema>(schema: Schema) {
   return v.optional(

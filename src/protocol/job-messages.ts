@@ -10,6 +10,7 @@ import {
   jobStatus,
   jsonObject,
   maybe,
+  object,
   position,
   text,
 } from "./fields.ts";
@@ -31,23 +32,24 @@ const runtimeSeconds = v.custom<number>(
   `a number of seconds above 0 and up to ${MAX_RUNTIME_SEC}`,
 );
 
-export const submit = v.object(
-  {
-    agent: agentReference,
-    input: v.optional(v.unknown()),
-    lease_request: maybe(leaseRequest),
-    lease_constraints: maybe(leaseConstraints),
-    idempotency_key: maybe(id),
-    max_runtime_sec: maybe(runtimeSeconds),
-  },
-  "an object",
-);
+export const submit = object({
+  agent: agentReference,
+  input: v.optional(v.unknown()),
+  lease_request: maybe(leaseRequest),
+  lease_constraints: maybe(leaseConstraints),
+  idempotency_key: maybe(id),
+  max_runtime_sec: maybe(runtimeSeconds),
+});
 
 /** A secret, for the submitter only (§9.8). */
-const credential = v.object(
-  { id, scheme: text, value: text, endpoint: text, profile: maybe(text), constraints: maybe(jsonObject) },
-  "an object",
-);
+const credential = object({
+  id,
+  scheme: text,
+  value: text,
+  endpoint: text,
+  profile: maybe(text),
+  constraints: maybe(jsonObject),
+});
 
 /** What both `job.accepted` and `job.subscribed` say of a job: its bounds. */
 const authorityFields = {
@@ -62,84 +64,73 @@ const authorityFields = {
   request_id: maybe(id),
 } as const;
 
-export const accepted = v.object({ ...authorityFields, accepted_at: maybe(text) }, "an object");
+export const accepted = object({ ...authorityFields, accepted_at: maybe(text) });
 
 /** Bodies are checked where they are read (`readEvent`): a body that does not fit must not tear a hole in the stream. */
-export const event = v.object(
-  {
-    /** A kind of §8.2, or a vendor's. */
-    kind: id,
-    ts: maybe(text),
-    /** The event's place in its job's own log. Runtimes of the draft alone do not send it. */
-    job_seq: maybe(position),
-    body: jsonObject,
-  },
-  "an object",
-);
+export const event = object({
+  /** A kind of §8.2, or a vendor's. */
+  kind: id,
+  ts: maybe(text),
+  /** The event's place in its job's own log. Runtimes of the draft alone do not send it. */
+  job_seq: maybe(position),
+  body: jsonObject,
+});
 
-/** What both terminals carry beside their outcome (DESIGN §5, inline result). */
+/** What both terminals carry beside their outcome. */
 const terminalFields = { job_id: maybe(id), job_seq: maybe(position), completed_at: maybe(text) } as const;
 
 /** Either `result`, inline, or `result_id` of a stream of chunks (§8.4). */
-export const result = v.object(
-  {
-    ...terminalFields,
-    final_status: v.literal("success", "success"),
-    result: v.optional(v.unknown()),
-    result_id: maybe(id),
-    /** In bytes. */
-    result_size: maybe(count),
-    summary: maybe(text),
-  },
-  "an object",
-);
+export const result = object({
+  ...terminalFields,
+  final_status: v.literal("success", "success"),
+  result: v.optional(v.unknown()),
+  result_id: maybe(id),
+  /** In bytes. */
+  result_size: maybe(count),
+  summary: maybe(text),
+});
 
-export const error = v.object(
-  {
-    ...terminalFields,
-    ...errorFields,
-    final_status: v.optional(
-      v.picklist(["error", "cancelled", "timed_out"], "error, cancelled or timed_out"),
-      "error",
-    ),
-    request_id: maybe(id),
-  },
-  "an object",
-);
+export const error = object({
+  ...terminalFields,
+  ...errorFields,
+  final_status: v.optional(v.picklist(["error", "cancelled", "timed_out"], "error, cancelled or timed_out"), "error"),
+  request_id: maybe(id),
+});
 
-export const cancel = v.object({ job_id: id, reason: maybe(text) }, "an object");
+export const cancel = object({ job_id: id, reason: maybe(text) });
 
 /** `final_status` answers a repeat on a job that had ended. */
-export const cancelled = v.object(
-  { job_id: id, reason: maybe(text), request_id: maybe(id), final_status: maybe(jobStatus) },
-  "an object",
-);
+export const cancelled = object({
+  job_id: id,
+  reason: maybe(text),
+  request_id: maybe(id),
+  final_status: maybe(jobStatus),
+});
 
-export const subscribe = v.object(
-  {
-    job_id: id,
-    from_job_seq: maybe(count),
-    /** The draft names `live` as the default. */
-    from_event_seq: maybe(
-      v.union(
-        [
-          count,
-          v.pipe(
-            v.literal("live"),
-            v.transform(() => undefined),
-          ),
-        ],
-        "a whole number from 0",
-      ),
+export const subscribe = object({
+  job_id: id,
+  from_job_seq: maybe(count),
+  /** The draft names `live` as the default. */
+  from_event_seq: maybe(
+    v.union(
+      [
+        count,
+        v.pipe(
+          v.literal("live"),
+          v.transform(() => undefined),
+        ),
+      ],
+      "a whole number from 0",
     ),
-    history: v.optional(flag, false),
-  },
-  "an object",
-);
+  ),
+  history: v.optional(flag, false),
+});
 
-export const subscribed = v.object(
-  { ...authorityFields, current_status: jobStatus, subscribed_from: maybe(count), replayed: v.optional(flag, false) },
-  "an object",
-);
+export const subscribed = object({
+  ...authorityFields,
+  current_status: jobStatus,
+  subscribed_from: maybe(count),
+  replayed: v.optional(flag, false),
+});
 
-export const unsubscribe = v.object({ job_id: id }, "an object");
+export const unsubscribe = object({ job_id: id });

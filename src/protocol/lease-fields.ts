@@ -3,7 +3,7 @@
  * widen authority. What a client asks for passes through unchanged: the kernel checks amounts, times and limits.
  */
 import * as v from "valibot";
-import { isJsonObject, text } from "./fields.ts";
+import { isJsonObject, maybe, object, text } from "./fields.ts";
 
 /** Namespaces the draft reserves (§9.2). Others begin with `x-<vendor>.`. */
 export const LEASE_NAMESPACES = [
@@ -71,7 +71,9 @@ export const leaseConstraints = v.pipe(
   checkEntries((name, value) => {
     if (!CONSTRAINTS.has(name)) return `left out: a lease has the constraints ${[...CONSTRAINTS].join(" and ")}`;
     if (value === null || typeof value === "string" || (name === "max_budget" && isPatterns(value))) return undefined;
-    return name === "max_budget" ? "an amount such as USD:5.00, or a list of them" : "a time such as 2026-05-13T23:42:00Z";
+    return name === "max_budget"
+      ? "an amount such as USD:5.00, or a list of them"
+      : "a time such as 2026-05-13T23:42:00Z";
   }),
 );
 
@@ -81,4 +83,4 @@ export const effectiveLease = v.custom<EffectiveLease>(
 );
 
 /** Constraints as echoed: unknown ones are the runtime's to enforce, and nothing to a reader. */
-export const effectiveConstraints = v.object({ expires_at: v.optional(text) }, "an object");
+export const effectiveConstraints = object({ expires_at: maybe(text) });

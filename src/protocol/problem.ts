@@ -36,7 +36,11 @@ type Checked<Schema extends v.GenericSchema> =
   | { readonly ok: false; readonly problem: Problem };
 
 /** Runs `schema` on `value`, which stands at `root`; stops at the first problem. */
-export function check<const Schema extends v.GenericSchema>(schema: Schema, value: unknown, root: string): Checked<Schema> {
+export function check<const Schema extends v.GenericSchema>(
+  schema: Schema,
+  value: unknown,
+  root: string,
+): Checked<Schema> {
   const result = v.safeParse(schema, value, { abortEarly: true });
   if (result.success) return { ok: true, value: result.output };
   const [issue] = result.issues;

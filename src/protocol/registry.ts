@@ -53,12 +53,8 @@ type Rows = typeof MESSAGES;
 export type MessageType = keyof Rows;
 
 /** Types of the messages that go one way. */
-export type TypesToward<D extends Direction> = {
-  [Type in MessageType]: Rows[Type]["direction"] extends D | "both"
-    ? Type
-    : "both" extends Rows[Type]["direction"]
-      ? Type
-      : never;
+type TypesToward<D extends Direction> = {
+  [Type in MessageType]: Rows[Type]["direction"] extends D | "both" ? Type : never;
 }[MessageType];
 
 export type PayloadOf<Type extends MessageType> = v.InferOutput<Rows[Type]["payload"]>;

@@ -9,6 +9,7 @@ import {
   jobStatus,
   maybe,
   names,
+  object,
   position,
   text,
   timestamp,
@@ -16,8 +17,8 @@ import {
 import { effectiveConstraints, effectiveLease } from "./lease-fields.ts";
 
 const token = v.custom<string>((value) => typeof value === "string" && value.length > 0, "a non-empty string");
-/** The token may come by the upgrade header instead (DESIGN §5, frames). */
-const auth = v.object({ scheme: maybe(text), token: maybe(token) }, "an object");
+/** The token may come by the upgrade header instead. */
+const auth = object({ scheme: maybe(text), token: maybe(token) });
 
 /** Where a session is to be taken up again; the token has two names in the field. */
 const resumeFields = {
@@ -27,6 +28,8 @@ const resumeFields = {
   last_event_seq: maybe(count),
 } as const;
 
+const nestedResume = object(resumeFields);
+
 /** What a resumption needs, whichever form it came in. */
 export interface ResumePoint {
   readonly session_id: string;
@@ -35,10 +38,23 @@ export interface ResumePoint {
   readonly last_event_seq: number;
 }
 
+/** A `session.hello`, whichever form it came in. */
+export interface Hello {
+  readonly client?: { readonly name: string; readonly version?: string | undefined } | undefined;
+  readonly auth?: v.InferOutput<typeof auth> | undefined;
+  readonly capabilities: { readonly encodings?: readonly string[] | undefined; readonly features: readonly string[] };
+  readonly resume?: ResumePoint | undefined;
+}
+
+/** A `session.resume`, whichever form it came in. */
+export interface Resume extends ResumePoint {
+  readonly auth?: v.InferOutput<typeof auth> | undefined;
+}
+
 type Named = "session_id" | "resume_token" | "last_event_seq";
 
 /** The resume point among `fields`, or the name of the field that it lacks. */
-function resumePoint(fields: v.InferOutput<v.ObjectSchema<typeof resumeFields, string>>): ResumePoint | Named {
+function resumePoint(fields: v.InferOutput<typeof nestedResume>): ResumePoint | Named {
   const resumeToken = fields.resume_token ?? fields.token;
   if (fields.session_id === undefined) return "session_id";
   if (resumeToken === undefined) return "resume_token";
@@ -54,26 +70,23 @@ function missing(input: object, ...keys: string[]) {
 
 /**
  * The draft's form, with `resume` inside or flat, and `client_name`, `client_version` flat: what clients in the field
- * send. Comes out in one form. `session_id` counts for a flat resumption only.
+ * send. Comes out in one form. The session to resume may stand in the envelope.
  */
 export const hello = v.pipe(
-  v.object(
-    {
-      client: maybe(v.object({ name: text, version: maybe(text) }, "an object")),
-      client_name: maybe(text),
-      client_version: maybe(text),
-      auth: maybe(auth),
-      capabilities: maybe(v.object({ encodings: maybe(names), features: maybe(names) }, "an object")),
-      resume: maybe(v.object(resumeFields, "an object")),
-      ...resumeFields,
-    },
-    "an object",
-  ),
-  v.rawTransform(({ dataset, addIssue, NEVER }) => {
+  object({
+    client: maybe(object({ name: text, version: maybe(text) })),
+    client_name: maybe(text),
+    client_version: maybe(text),
+    auth: maybe(auth),
+    capabilities: maybe(object({ encodings: maybe(names), features: maybe(names) })),
+    resume: maybe(nestedResume),
+    ...resumeFields,
+  }),
+  v.rawTransform(({ dataset, addIssue, NEVER }): Hello => {
     const { client, client_name, client_version, auth, capabilities, resume: nested, ...flat } = dataset.value;
-    const flatToken = flat.resume_token !== undefined || flat.token !== undefined;
-    const wanted = nested === undefined ? flatToken : true;
-    const resume = wanted ? resumePoint({ session_id: flat.session_id, ...(nested ?? flat) }) : undefined;
+    const flatToken = flat.resume_token ?? flat.token;
+    const given = nested ?? (flatToken === undefined ? undefined : flat);
+    const resume = given && resumePoint({ ...given, session_id: given.session_id ?? flat.session_id });
     if (typeof resume === "string") {
       addIssue(missing(dataset.value, ...(nested === undefined ? [] : ["resume"]), resume));
       return NEVER;
@@ -88,8 +101,8 @@ export const hello = v.pipe(
 );
 
 export const resume = v.pipe(
-  v.object({ ...resumeFields, auth: maybe(auth) }, "an object"),
-  v.rawTransform(({ dataset, addIssue, NEVER }) => {
+  object({ ...resumeFields, auth: maybe(auth) }),
+  v.rawTransform(({ dataset, addIssue, NEVER }): Resume => {
     const point = resumePoint(dataset.value);
     if (typeof point === "object") return { ...point, auth: dataset.value.auth };
     addIssue(missing(dataset.value, point));
@@ -97,67 +110,80 @@ export const resume = v.pipe(
   }),
 );
 
-const agentListing = v.object({ name: text, versions: v.optional(names, []), default: maybe(text) }, "an object");
+const agentListing = object({ name: text, versions: v.optional(names, []), default: maybe(text) });
 
-export const welcome = v.object(
-  {
-    session_id: id,
-    request_id: maybe(id),
-    runtime: v.object({ name: text, version: text }, "an object"),
-    resume_token: token,
-    resume_window_sec: amountFromZero,
-    heartbeat_interval_sec: maybe(amountFromZero),
-    capabilities: v.object(
-      { encodings: maybe(names), features: names, agents: v.optional(v.array(agentListing, "a list"), []) },
-      "an object",
-    ),
-  },
-  "an object",
-);
+export const welcome = object({
+  session_id: id,
+  request_id: maybe(id),
+  runtime: object({ name: text, version: text }),
+  resume_token: token,
+  resume_window_sec: amountFromZero,
+  heartbeat_interval_sec: maybe(amountFromZero),
+  capabilities: object({
+    encodings: maybe(names),
+    features: names,
+    agents: v.optional(v.array(agentListing, "a list"), []),
+  }),
+});
 
 /** A refusal. `request_id` is the id of the envelope refused, when it could be read. */
-export const error = v.object({ ...errorFields, request_id: maybe(id) }, "an object");
+export const error = object({ ...errorFields, request_id: maybe(id) });
 
-export const ping = v.object({ nonce: id, sent_at: maybe(text) }, "an object");
-export const pong = v.object({ ping_nonce: id, received_at: maybe(text) }, "an object");
-export const ack = v.object({ last_processed_seq: count }, "an object");
-export const close = v.object({ reason: maybe(text) }, "an object");
-export const closed = v.object({ request_id: maybe(id) }, "an object");
+export const ping = object({ nonce: id, sent_at: maybe(text) });
+export const pong = object({ ping_nonce: id, received_at: maybe(text) });
+export const ack = object({ last_processed_seq: count });
+export const close = object({ reason: maybe(text) });
+export const closed = object({ request_id: maybe(id) });
 
 const filterFields = {
-  status: maybe(v.union([v.array(jobStatus), v.pipe(jobStatus, v.transform((status) => [status]))], "a list of job statuses")),
+  status: maybe(
+    v.union(
+      [
+        v.array(jobStatus),
+        v.pipe(
+          jobStatus,
+          v.transform((status) => [status]),
+        ),
+      ],
+      "a list of job statuses",
+    ),
+  ),
   agent: maybe(id),
   created_after: maybe(timestamp),
   created_before: maybe(timestamp),
 } as const;
 
+const filter = object(filterFields);
+
+export interface ListJobs {
+  readonly filter: v.InferOutput<typeof filter>;
+  readonly limit?: number | undefined;
+  /** `next_cursor` of the page before. */
+  readonly cursor?: string | undefined;
+}
+
 /** The filter nested, as in the draft, or flat. Comes out nested. */
 export const listJobs = v.pipe(
-  v.object(
-    { filter: maybe(v.object(filterFields, "an object")), ...filterFields, limit: maybe(position), cursor: maybe(id) },
-    "an object",
-  ),
-  v.transform(({ filter, limit, cursor, ...flat }) => ({ filter: filter ?? flat, limit, cursor })),
+  object({ filter: maybe(filter), ...filterFields, limit: maybe(position), cursor: maybe(id) }),
+  v.transform(({ filter, limit, cursor, ...flat }): ListJobs => ({ filter: filter ?? flat, limit, cursor })),
 );
 
-const jobListing = v.object(
-  {
-    job_id: id,
-    agent: text,
-    status: jobStatus,
-    lease: v.optional(effectiveLease, {}),
-    lease_constraints: maybe(effectiveConstraints),
-    budget: maybe(counters),
-    parent_job_id: maybe(id),
-    created_at: text,
-    trace_id: maybe(text),
-    /** The job's own position, a `job_seq` (DESIGN §5, job positions). */
-    last_event_seq: maybe(count),
-  },
-  "an object",
-);
+const jobListing = object({
+  job_id: id,
+  agent: text,
+  status: jobStatus,
+  lease: v.optional(effectiveLease, {}),
+  lease_constraints: maybe(effectiveConstraints),
+  budget: maybe(counters),
+  parent_job_id: maybe(id),
+  created_at: text,
+  trace_id: maybe(text),
+  /** The job's own position, a `job_seq`. */
+  last_event_seq: maybe(count),
+});
 
-export const jobs = v.object(
-  { request_id: maybe(id), jobs: v.array(jobListing, "a list of jobs"), next_cursor: maybe(id) },
-  "an object",
-);
+export const jobs = object({
+  request_id: maybe(id),
+  jobs: v.array(jobListing, "a list of jobs"),
+  next_cursor: maybe(id),
+});

@@ -121,10 +121,13 @@ export class SessionRegistry {
 
   async #endSessionsBefore(startedAt: number): Promise<void> {
     const stored = await this.#kernel.listSessions(startedAt);
-    const over = stored.filter((id) => !this.#sessions.has(id) && !this.#loading.has(id));
-    for (let from = 0; from < over.length; from += ENDED_PER_COMMIT) {
-      const endedSessions = over.slice(from, from + ENDED_PER_COMMIT);
-      this.#kernel.plan(() => ({ rows: { endedSessions }, committed() {} }));
+    for (let from = 0; from < stored.length; from += ENDED_PER_COMMIT) {
+      const page = stored.slice(from, from + ENDED_PER_COMMIT);
+      // Looked at again when the batch is made: a session may have been taken up meanwhile.
+      this.#kernel.plan(() => {
+        const endedSessions = page.filter((id) => !this.#sessions.has(id) && !this.#loading.has(id));
+        return endedSessions.length === 0 ? undefined : { rows: { endedSessions }, committed() {} };
+      });
     }
   }
 

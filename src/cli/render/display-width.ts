@@ -43,14 +43,15 @@ export function pad(text: string, width: number): string {
 
 /** `text` as lines of at most `width` columns (at least 2), broken at spaces where there are any. */
 export function wrap(text: string, width: number): readonly string[] {
+  if (width === Number.POSITIVE_INFINITY) return [text];
   const lines: string[] = [];
   let rest = text;
-  while (displayWidth(rest) > width) {
+  for (;;) {
     const fitting = beginning(rest, Math.max(2, width));
+    if (fitting.length === rest.length) return [...lines, rest];
     const space = rest[fitting.length] === " " ? fitting.length : fitting.lastIndexOf(" ");
     const end = space > 0 ? space : fitting.length;
     lines.push(rest.slice(0, end).trimEnd());
     rest = rest.slice(end).replace(/^ +/, "");
   }
-  return [...lines, rest];
 }

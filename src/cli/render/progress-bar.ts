@@ -1,67 +1,38 @@
 /** A job's progress (§8.2.1) as one line. */
 import type { Colors } from "picocolors/types";
-import { cut, displayWidth } from "./display-width.ts";
+import type { EventBody } from "../../protocol/event-bodies.ts";
+import { cut } from "./display-width.ts";
 import { safeLine } from "./sanitize.ts";
 
-export interface Progress {
-  /** Not negative. */
-  readonly current: number;
-  /** Absent when nobody knows. */
-  readonly total?: number;
-  readonly units?: string;
-  readonly message?: string;
-}
+type Progress = EventBody<"progress">;
 
 const LONGEST_BAR = 30;
 const SHORTEST_BAR = 10;
 
-/** Reads the body of a `progress` event; undefined when it is none. */
-export function readProgress(body: unknown): Progress | undefined {
-  if (typeof body !== "object" || body === null) return undefined;
-  const { current, total, units, message } = body as Record<string, unknown>;
-  if (typeof current !== "number" || !Number.isFinite(current) || current < 0) return undefined;
-  return {
-    current,
-    ...(typeof total === "number" && Number.isFinite(total) && total > 0 ? { total } : {}),
-    ...(typeof units === "string" ? { units } : {}),
-    ...(typeof message === "string" ? { message } : {}),
-  };
-}
-
-/** How far `progress` is, from 0 to 1; undefined when it has no total. */
+/** How far `progress` is, from 0 to 1; undefined when its end is not known. */
 function fractionOf({ current, total }: Progress): number | undefined {
-  return total === undefined ? undefined : Math.min(1, current / total);
+  return total === undefined || total === 0 ? undefined : Math.min(1, current / total);
 }
 
-/** Whole percents, rounded down: 100 means done. Undefined when `progress` has no total. */
-function percentOf(progress: Progress): number | undefined {
-  const fraction = fractionOf(progress);
-  return fraction === undefined ? undefined : Math.floor(fraction * 100);
-}
-
-function amount({ current, total, units }: Progress): string {
-  const count = total === undefined ? `${current}` : `${current}/${total}`;
-  return units === undefined ? count : `${count} ${safeLine(units)}`;
-}
-
-/** Such as `47% 56/120 files, reading src/cli`. */
+/** Such as `46% 56/120 files, reading src/cli`. Percents are rounded down: 100 means done. */
 export function progressText(progress: Progress): string {
-  const percent = percentOf(progress);
+  const fraction = fractionOf(progress);
+  const percent = fraction === undefined ? "" : `${Math.floor(fraction * 100)}% `;
+  const count = fraction === undefined ? `${progress.current}` : `${progress.current}/${progress.total}`;
+  const units = progress.units === undefined ? "" : ` ${safeLine(progress.units)}`;
   const message = progress.message === undefined ? "" : `, ${safeLine(progress.message)}`;
-  return `${percent === undefined ? "" : `${percent}% `}${amount(progress)}${message}`;
+  return `${percent}${count}${units}${message}`;
 }
 
 /** The line redrawn at the bottom of a terminal, at most `width` columns. */
 export function progressBar(progress: Progress, width: number, colors: Colors): string {
   const fraction = fractionOf(progress);
   const text = progressText(progress);
-  if (fraction === undefined) return cut(text, width);
   const length = Math.min(LONGEST_BAR, Math.max(SHORTEST_BAR, Math.floor(width / 3)));
-  if (length + 2 > width) return cut(text, width);
+  const room = width - length - 1;
+  if (fraction === undefined || room < 1) return cut(text, width);
   const full = Math.round(fraction * length);
-  const bar = colors.green("█".repeat(full)) + colors.dim("░".repeat(length - full));
-  const room = width - displayWidth(" ") - length;
-  return `${bar} ${cut(text, room)}`;
+  return `${colors.green("█".repeat(full))}${colors.dim("░".repeat(length - full))} ${cut(text, room)}`;
 }
 
 /**

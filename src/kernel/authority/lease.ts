@@ -82,7 +82,10 @@ export function parseLease(request: unknown, constraints: unknown, now: number):
       const amount = budget.get(currency);
       if (amount === undefined || isLess(ceiling, amount)) budget.set(currency, ceiling);
     }
-    grants.set("cost.budget", [...budget].map(([currency, amount]) => `${currency}:${amount}`));
+    grants.set(
+      "cost.budget",
+      [...budget].map(([currency, amount]) => `${currency}:${amount}`),
+    );
   }
 
   return {
@@ -133,15 +136,18 @@ function parsePatterns(value: unknown, field: string): readonly string[] {
 /** Currency → canonical decimal. @throws CodedError INVALID_REQUEST for anything but exact, unsigned, distinct amounts. */
 function parseAmounts(amounts: readonly string[], field: string): ReadonlyMap<string, string> {
   const counters = new Map<string, string>();
-  if (amounts.length > LEASE_LIMITS.currencies) throw invalid(field, `must name at most ${LEASE_LIMITS.currencies} currencies`);
+  if (amounts.length > LEASE_LIMITS.currencies)
+    throw invalid(field, `must name at most ${LEASE_LIMITS.currencies} currencies`);
   for (const [index, amount] of amounts.entries()) {
     const [, currency = "", whole = "", fraction = ""] = AMOUNT.exec(amount) ?? [];
     const place = `${field}[${index}]`;
-    if (currency === "") throw invalid(place, "must be an amount such as USD:5.00: a currency, a colon and plain digits");
+    if (currency === "")
+      throw invalid(place, "must be an amount such as USD:5.00: a currency, a colon and plain digits");
     if (whole.length + fraction.length > LEASE_LIMITS.digits) {
       throw invalid(place, `must have at most ${LEASE_LIMITS.digits} digits`);
     }
-    if (counters.has(currency)) throw invalid(place, `must not name ${currency} again: there is one counter per currency`);
+    if (counters.has(currency))
+      throw invalid(place, `must not name ${currency} again: there is one counter per currency`);
     counters.set(currency, canonical(whole, fraction));
   }
   return counters;

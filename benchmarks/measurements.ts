@@ -1,0 +1,21 @@
+/** All measurements, in the order they run and are shown. */
+import type { Measurement } from "./bench.ts";
+import { coldStart } from "./measurements/cold-start.ts";
+import { eventLatency } from "./measurements/event-latency.ts";
+import { idleSessions } from "./measurements/idle-sessions.ts";
+import { memoryGrowth } from "./measurements/memory-growth.ts";
+import { oneStream } from "./measurements/one-stream.ts";
+import { pingUnderLoad } from "./measurements/ping-under-load.ts";
+import { resume } from "./measurements/resume.ts";
+import { submitResult } from "./measurements/submit-result.ts";
+
+export const MEASUREMENTS: readonly Measurement[] = [
+  oneStream,
+  submitResult,
+  eventLatency,
+  pingUnderLoad,
+  idleSessions,
+  memoryGrowth,
+  coldStart,
+  resume,
+];

@@ -1,0 +1,3 @@
+export const LAYERS: readonly string[];
+export const FACES: readonly string[];
+export const TEST_ONLY: RegExp;

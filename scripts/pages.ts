@@ -1,0 +1,40 @@
+/** Documents that are written from data. `npm run conformance` writes them; `npm test` fails when one is stale. */
+import { findCitations, renderConformance } from "../conformance/manifest.ts";
+import { CHAPTERS } from "../conformance/requirements.ts";
+import { ERRORS } from "../src/protocol/errors.ts";
+import { readFiles } from "./repository.ts";
+
+interface Page {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Tests whose titles may cite a requirement. */
+export const CITING_TESTS = "{src,conformance,examples}/**/*.test.ts";
+
+export function renderPages(): readonly Page[] {
+  return [
+    { path: "CONFORMANCE.md", text: renderConformance(CHAPTERS, findCitations(readFiles(CITING_TESTS))) },
+    { path: "docs/errors.md", text: renderErrors() },
+  ];
+}
+
+function renderErrors(): string {
+  const rows = Object.entries(ERRORS).map(
+    ([code, { retryable, httpStatus, meaning }]) =>
+      `| \`${code}\` | ${retryable ? "yes" : "no"} | ${httpStatus} | ${meaning} |`,
+  );
+  return [
+    "# Errors",
+    "",
+    "Every error carries `code`, `message`, `retryable` and, where they help, `details`. Branch on the code; the message",
+    "is for people. `retryable` says whether the same request can succeed later; the column shows the usual value.",
+    "",
+    "Written from `src/protocol/errors.ts` by `npm run conformance`; do not edit it here.",
+    "",
+    "| code | retryable | HTTP status | meaning |",
+    "|---|---|---|---|",
+    ...rows,
+    "",
+  ].join("\n");
+}

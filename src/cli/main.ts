@@ -1,0 +1,14 @@
+#!/usr/bin/env node
+/** Entry of the `leasehold` command: hands the real process to `runCli` and exits with its code. */
+import { createProcessIo } from "./process-io.ts";
+import { runCli } from "./run-cli.ts";
+
+// `node:sqlite` says on first use, in early releases of Node 24, that it is experimental. We know; users need not.
+const emitWarning = process.emitWarning.bind(process) as (...args: unknown[]) => void;
+process.emitWarning = (warning: string | Error, ...rest: unknown[]) => {
+  if (!String(warning).includes("SQLite is an experimental feature")) emitWarning(warning, ...rest);
+};
+
+const exitCode = await runCli(process.argv.slice(2), createProcessIo());
+// What is still open must not keep the command alive; what is still being written must go out first.
+process.stdout.write("", () => process.stderr.write("", () => process.exit(exitCode)));

@@ -1,0 +1,45 @@
+/** Ports, counts, lengths of time and points in time as people type them. */
+import { usageError } from "../cli-error.ts";
+
+const SECONDS: Readonly<Record<string, number>> = { "": 1, s: 1, m: 60, h: 3_600, d: 86_400 };
+const DURATION = /^(\d{1,9})([smhd]?)$/;
+const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}/;
+
+function parseWhole(text: string, name: string, from: number, to: number): number {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= from && value <= to)) {
+    throw usageError(`${name} must be a whole number from ${from} to ${to}, not "${text}"`);
+  }
+  return value;
+}
+
+/** 0 stands for any free port. */
+export function parsePort(text: string): number {
+  return parseWhole(text, "--port", 0, 65_535);
+}
+
+export function parseLimit(text: string): number {
+  return parseWhole(text, "--limit", 1, 1_000);
+}
+
+/** Seconds of `90`, `90s`, `30m`, `2h` or `1d`; at least 1. */
+export function parseDuration(text: string, name: string): number {
+  const [, digits, unit] = DURATION.exec(text) ?? [];
+  const seconds = Number(digits) * (SECONDS[unit ?? ""] ?? Number.NaN);
+  if (!(seconds >= 1)) throw usageError(`${name} must be a length of time such as 90s, 30m or 2h, not "${text}"`);
+  return seconds;
+}
+
+/**
+ * A point in time: ISO 8601, or a length of time from now.
+ * @param now milliseconds since the epoch.
+ * @returns ISO 8601 in UTC with the suffix `Z`, as a lease wants it (§9.5).
+ */
+export function parseInstant(text: string, name: string, now: number): string {
+  if (DURATION.test(text)) return new Date(now + parseDuration(text, name) * 1_000).toISOString();
+  const instant = INSTANT.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(instant)) {
+    throw usageError(`${name} must be a time such as 2026-05-13T23:42:00Z, or a length of time such as 2h, not "${text}"`);
+  }
+  return new Date(instant).toISOString();
+}

@@ -1,0 +1,74 @@
+/** The real process as a `CliIo`. */
+import { createSystemWorld } from "../platform/system-world.ts";
+import type { CliIo, Interrupt, Output } from "./io.ts";
+
+/** 128 + the signal's number, as shells count. */
+const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+type Signal = keyof typeof SIGNALS;
+
+function createOutput(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): Output {
+  const live = stream.isTTY === true && env.TERM !== "dumb";
+  return {
+    write: (content) => void stream.write(content),
+    live,
+    colors: live && !env.NO_COLOR,
+    width: () => (stream.isTTY ? stream.columns : undefined),
+  };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it exists and is someone else's.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+function createInterrupts(): CliIo["onInterrupt"] {
+  const listeners = new Set<(interrupt: Interrupt) => void>();
+  let signalled = false;
+
+  function tell(interrupt: Interrupt): void {
+    for (const listener of listeners) listener(interrupt);
+  }
+  function onSignal(signal: NodeJS.Signals): void {
+    if (signalled) process.exit(SIGNALS[signal as Signal]);
+    signalled = true;
+    tell(signal as Signal);
+  }
+  // Without this, a reader that goes away (`leasehold jobs | head -1`) would be an uncaught error.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    if (listeners.size === 0) process.exit(0);
+    tell("output-closed");
+  });
+  process.stderr.on("error", () => {});
+
+  const signals = Object.keys(SIGNALS) as Signal[];
+  return (listener) => {
+    if (listeners.size === 0) for (const signal of signals) process.on(signal, onSignal);
+    listeners.add(listener);
+    return () => {
+      if (!listeners.delete(listener) || listeners.size > 0) return;
+      for (const signal of signals) process.off(signal, onSignal);
+    };
+  };
+}
+
+export function createProcessIo(): CliIo {
+  return {
+    stdout: createOutput(process.stdout, process.env),
+    stderr: createOutput(process.stderr, process.env),
+    get stdin() {
+      return process.stdin;
+    },
+    env: process.env,
+    cwd: process.cwd(),
+    pid: process.pid,
+    world: createSystemWorld(),
+    isAlive,
+    onInterrupt: createInterrupts(),
+  };
+}

@@ -1,0 +1,119 @@
+/** Commands and their options. What a command does is in `commands/`, loaded only when it is the one that runs. */
+import { Command } from "commander";
+import { EXIT_CODE_LINES, type ExitCode } from "./exit-codes.ts";
+import type { CliIo } from "./io.ts";
+
+const collect = (value: string, previous: readonly string[]): readonly string[] => [...previous, value];
+
+const AFTER_HELP = `
+Commands that talk to a runtime find it by --url and --token, then LEASEHOLD_URL and
+LEASEHOLD_TOKEN, then .leasehold/dev.json, which \`leasehold dev\` writes.
+
+Exit codes:
+${EXIT_CODE_LINES.map((line) => `  ${line}`).join("\n")}
+`;
+
+const INPUT_HELP = "JSON, @file with JSON, or - for standard input";
+
+function withJson(command: Command): Command {
+  return command.option("--json", "print one JSON object per line, and nothing else, on stdout");
+}
+
+function withConnection(command: Command): Command {
+  return withJson(command)
+    .option("--url <url>", "URL of the runtime, such as ws://127.0.0.1:7777/arcp")
+    .option("--token <token>", "token to authenticate with (LEASEHOLD_TOKEN keeps it out of the process list)");
+}
+
+function withServer(command: Command): Command {
+  return withJson(command)
+    .argument("[files...]", "files that export agents (default: agents.ts or agents.js)")
+    .option("--port <port>", "port to listen on; 0 takes any free one", "7777")
+    .option("--host <host>", "address to listen on", "127.0.0.1")
+    .option("--data <dir>", "directory that everything is kept in", ".leasehold");
+}
+
+function withOutcome(command: Command): Command {
+  return command
+    .option("--result-only", "print the result and nothing else")
+    .option("--output <file>", "write the result to a file instead");
+}
+
+/** @param finish takes the exit code of the command that ran. */
+export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Command {
+  const program = new Command("leasehold")
+    .description("Runs long-lived AI agent jobs under a lease.")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      outputError: () => {}, // `runCli` reports errors, in one form for all.
+      getOutHelpWidth: () => io.stdout.width() ?? 100,
+      getErrHelpWidth: () => io.stderr.width() ?? 100,
+    })
+    .addHelpText("after", AFTER_HELP);
+  const add = (name: string, description: string): Command => program.command(name).description(description);
+
+  withServer(add("dev", "serve agents for development, with a token made for this run"))
+    .option("--run <agent>", "submit that agent at once and follow its job")
+    .option("--input <json>", `input for --run: ${INPUT_HELP}`)
+    .option("--exit", "end after the job of --run, with its exit code")
+    .action(async (files, options) => finish(await (await import("./commands/dev.ts")).dev(files, options, io)));
+
+  withServer(add("serve", "serve agents to everyone who has a token (see `leasehold token`)")).action(
+    async (files, options) => finish(await (await import("./commands/serve.ts")).serve(files, options, io)),
+  );
+
+  withOutcome(withConnection(add("submit", "submit a job and follow it; Ctrl-C stops following, the job goes on")))
+    .argument("<agent>", "name, or name@version")
+    .argument("[input]", INPUT_HELP)
+    .option("--input <json>", "the input, as an option")
+    .option("--detach", "print the job's id and do not follow it")
+    .option("--lease <namespace=pattern>", "authority to grant, such as fs.read=/workspace/**; repeatable", collect, [])
+    .option("--lease-json <json>", `the lease as a whole: ${INPUT_HELP}`)
+    .option("--budget <currency:amount>", "what the job may spend, such as USD:5.00; repeatable", collect, [])
+    .option("--expires <time>", "when the lease ends: a time such as 2026-05-13T23:42:00Z, or a length such as 2h")
+    .option("--max-runtime <time>", "when the job is ended: seconds, or a length such as 30m")
+    .option("--key <key>", "idempotency key: the same key never starts a second job")
+    .action(async (agent, input, options) =>
+      finish(await (await import("./commands/submit.ts")).submit(agent, input, options, io)),
+    );
+
+  withOutcome(withConnection(add("watch", "show a job from its beginning, then live; Ctrl-C stops watching")))
+    .argument("<job>", "id of the job")
+    .action(async (job, options) => finish(await (await import("./commands/watch.ts")).watch(job, options, io)));
+
+  withConnection(add("jobs", "list your jobs, newest first"))
+    .option("--status <status>", "only jobs of that status; repeatable", collect, [])
+    .option("--agent <agent>", "only jobs of that agent: name, or name@version")
+    .option("--limit <count>", "at most this many", "20")
+    .action(async (options) => finish(await (await import("./commands/jobs.ts")).jobs(options, io)));
+
+  withConnection(add("cancel", "cancel a job"))
+    .argument("<job>", "id of the job")
+    .option("--reason <text>", "why; goes on the job's log")
+    .action(async (job, options) => finish(await (await import("./commands/cancel.ts")).cancel(job, options, io)));
+
+  const token = add("token", "make, list and revoke the tokens that `leasehold serve` accepts");
+  const addToken = (name: string, description: string): Command =>
+    withJson(token.command(name).description(description)).option("--data <dir>", "data directory", ".leasehold");
+  addToken("create", "make a token and print it: it is shown this once")
+    .argument("<principal>", "who it is for, such as ci-bot")
+    .option("--operator", "may see and stop everyone's jobs")
+    .option("--expires <time>", "when it ends: a time, or a length such as 30d")
+    .action(async (principal, options) =>
+      finish(await (await import("./commands/token.ts")).createToken(principal, options, io)),
+    );
+  addToken("list", "list tokens; the tokens themselves are not kept").action(async (options) =>
+    finish(await (await import("./commands/token.ts")).listTokens(options, io)),
+  );
+  addToken("revoke", "revoke a token")
+    .argument("<id>", "id of the token, from `leasehold token list`")
+    .action(async (id, options) => finish(await (await import("./commands/token.ts")).revokeToken(id, options, io)));
+
+  withJson(add("version", "print the version")).action(async (options) =>
+    finish(await (await import("./commands/version.ts")).version(options, io)),
+  );
+
+  return program;
+}

@@ -1,0 +1,109 @@
+/**
+ * Requests that wait for their answer. An answer names its request by `request_id`; one that does not belongs to the
+ * oldest request of its type, since answers leave in the order of the requests (DESIGN §5, order). A request outlives its
+ * connection: what is unanswered is sent again, under the same id.
+ */
+import type { MessageOf, PayloadOf } from "../protocol/registry.ts";
+import { RequestError } from "./errors.ts";
+
+/** What answers what. */
+const REQUEST_OF = {
+  "job.accepted": "job.submit",
+  "job.cancelled": "job.cancel",
+  "job.subscribed": "job.subscribe",
+  "session.jobs": "session.list_jobs",
+} as const;
+
+export type AnswerType = keyof typeof REQUEST_OF;
+export type RequestType = (typeof REQUEST_OF)[AnswerType];
+type AnswerTo<Type extends RequestType> = {
+  [Answer in AnswerType]: (typeof REQUEST_OF)[Answer] extends Type ? PayloadOf<Answer> : never;
+}[AnswerType];
+
+export interface Request<Type extends RequestType> {
+  readonly message: MessageOf<Type>;
+  /** Takes the answer. Must not throw. */
+  answered(payload: AnswerTo<Type>): void;
+  /** Takes what the runtime, or the end of the session, said instead. Must not throw. */
+  refused(error: Error): void;
+}
+
+export type AnyRequest = { [Type in RequestType]: Request<Type> }[RequestType];
+
+export function isAnswer(type: string): type is AnswerType {
+  return Object.hasOwn(REQUEST_OF, type);
+}
+
+export class PendingRequests {
+  readonly #limit: number;
+  /** By id, oldest first. */
+  readonly #pending = new Map<string, AnyRequest>();
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Requests without an answer, oldest first. */
+  get unanswered(): readonly AnyRequest[] {
+    return [...this.#pending.values()];
+  }
+
+  /** Whether an answer may come that names a job for the first time. */
+  get awaitsJob(): boolean {
+    for (const { message } of this.#pending.values()) {
+      if (message.type === "job.submit" || message.type === "job.subscribe") return true;
+    }
+    return false;
+  }
+
+  /** @throws RequestError TOO_MANY_REQUESTS at the limit. */
+  add(request: AnyRequest): void {
+    if (this.#pending.size >= this.#limit) {
+      const message = `${this.#limit} requests wait for an answer: wait for some, or raise maxPendingRequests`;
+      throw new RequestError({ code: "TOO_MANY_REQUESTS", message, retryable: true });
+    }
+    this.#pending.set(request.message.id, request);
+  }
+
+  /** Takes a request back; its answer, should one come, is nobody's. */
+  remove(request: AnyRequest): void {
+    this.#pending.delete(request.message.id);
+  }
+
+  answer<Type extends AnswerType>(type: Type, payload: PayloadOf<Type>): void {
+    const requestType = REQUEST_OF[type];
+    const request =
+      payload.request_id === undefined
+        ? this.#oldest(({ message }) => message.type === requestType && isSameJob(message.payload, payload))
+        : this.#pending.get(payload.request_id);
+    if (request?.message.type !== requestType) return;
+    this.remove(request);
+    // The request's type is the one this answer's type belongs to, so its `answered` takes this payload.
+    (request.answered as (answer: PayloadOf<Type>) => void)(payload);
+  }
+
+  /** A refusal that names no request belongs to the only one there is, if there is only one. */
+  refuse(payload: PayloadOf<"session.error">): void {
+    const onlyOne = payload.request_id === undefined && this.#pending.size === 1;
+    const request = onlyOne ? this.#oldest(() => true) : this.#pending.get(payload.request_id ?? "");
+    if (request === undefined) return;
+    this.remove(request);
+    request.refused(new RequestError(payload));
+  }
+
+  refuseAll(error: Error): void {
+    const requests = this.unanswered;
+    this.#pending.clear();
+    for (const request of requests) request.refused(error);
+  }
+
+  #oldest(fits: (request: AnyRequest) => boolean): AnyRequest | undefined {
+    for (const request of this.#pending.values()) if (fits(request)) return request;
+    return undefined;
+  }
+}
+
+/** A submission names no job yet, so that any acceptance may be its own; a cancel and a subscription do. */
+function isSameJob(asked: object, answer: object): boolean {
+  return !("job_id" in asked && "job_id" in answer) || asked.job_id === answer.job_id;
+}

@@ -1,0 +1,21 @@
+/** The token of `leasehold dev`: made anew at each start, kept in memory only, allowed everything. */
+import type { Principal } from "../kernel/principal.ts";
+import type { Randomness } from "../platform/world.ts";
+import type { TokenSource } from "./authenticator.ts";
+import { mintBearerToken } from "./bearer-token.ts";
+import { equalHashes, hashToken } from "./token-hash.ts";
+import { DEFAULT_TENANT } from "./token-record.ts";
+
+export interface DevToken extends TokenSource {
+  readonly token: string;
+}
+
+export function createDevToken(random: Randomness): DevToken {
+  const token = mintBearerToken(random);
+  const hash = hashToken(token);
+  const principal: Principal = { id: "dev", tenant: DEFAULT_TENANT, roles: ["user", "operator"] };
+  return {
+    token,
+    authenticate: async (presented) => (equalHashes(hashToken(presented), hash) ? principal : undefined),
+  };
+}

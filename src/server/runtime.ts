@@ -1,0 +1,138 @@
+/** The composition root: one configuration → one running process. */
+import { join } from "node:path";
+import type { AgentDefinition } from "../agents/define-agent.ts";
+import { createAgentRegistry } from "../agents/registry.ts";
+import { type Authenticator, createAuthenticator } from "../identity/authenticator.ts";
+import { createTokens } from "../identity/token-file.ts";
+import { Kernel } from "../kernel/kernel.ts";
+import type { Store } from "../kernel/ports.ts";
+import { type Log, silentLog } from "../platform/log.ts";
+import { createSystemWorld } from "../platform/system-world.ts";
+import type { World } from "../platform/world.ts";
+import { Gateway } from "../sessions/gateway.ts";
+import { Outbox } from "../sessions/outbox/outbox.ts";
+import type { Connection } from "../transports/connection.ts";
+import { type Address, type Listener, type ListenOptions, listen } from "./listener.ts";
+import { LEASEHOLD_VERSION } from "./version.ts";
+
+/** Where tokens are kept within the data directory. */
+export const TOKEN_FILE = "tokens.json";
+
+export interface RuntimeOptions {
+  readonly agents: Iterable<AgentDefinition>;
+  /** The data directory: database, tokens. Made when it does not exist. Default: `.leasehold`. */
+  readonly data?: string;
+  /** Keeps everything elsewhere than in a database under `data`. Closed with the runtime. */
+  readonly store?: Store;
+  /** Who may call. Default: the tokens in `<data>/tokens.json`. */
+  readonly authenticator?: Authenticator;
+  /** How long a session without a connection can be resumed, in seconds. Default: 600. */
+  readonly resumeWindowSec?: number;
+  /** Default: 30. */
+  readonly heartbeatIntervalSec?: number;
+  /** Default: nothing is logged. */
+  readonly log?: Log;
+  /** Default: this machine's. */
+  readonly world?: World;
+  /** The store cannot be trusted any more. Default: ends the process with code 70. */
+  readonly onFatal?: (error: unknown) => void;
+}
+
+const DEFAULT_DATA = ".leasehold";
+const DEFAULT_RESUME_WINDOW_SEC = 600;
+const DEFAULT_HEARTBEAT_INTERVAL_SEC = 30;
+/** `EX_SOFTWARE` of sysexits: an internal fault, so that a supervisor starts the process again. */
+const FATAL_EXIT_CODE = 70;
+/** How often a drain looks whether the last job has ended. */
+const DRAIN_LOOK_MS = 50;
+
+export interface Runtime {
+  /** Opens the port. May be called several times, for several addresses. */
+  listen(options?: ListenOptions): Promise<Address>;
+  /** Takes charge of a connection of a transport of your own. */
+  accept(connection: Connection): void;
+  /** Jobs under way. */
+  readonly unfinished: number;
+  /**
+   * Stops: no new connections; waits up to `drainMs` (default 0) for jobs to end, and leaves the rest to the next start.
+   * Idempotent.
+   */
+  close(options?: { readonly drainMs?: number }): Promise<void>;
+}
+
+/**
+ * Starts a runtime: opens the store, takes up unfinished jobs, and is ready for connections.
+ * @throws Error when the data directory is in use by another process, or cannot be read.
+ */
+export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
+  const { data = DEFAULT_DATA, world = createSystemWorld(), log = silentLog } = options;
+  const agents = createAgentRegistry(options.agents, world);
+  const store = options.store ?? (await openStore(data));
+  const outbox = new Outbox();
+  const kernel = new Kernel({
+    store,
+    agents,
+    world,
+    log,
+    contributors: [outbox],
+    onFatal: options.onFatal ?? ((error) => endProcess(log, error)),
+  });
+  const gateway = new Gateway({
+    kernel,
+    outbox,
+    world,
+    log,
+    authenticator: options.authenticator ?? createAuthenticator([createTokens(join(data, TOKEN_FILE), world)]),
+    runtime: { name: "leasehold", version: LEASEHOLD_VERSION },
+    resumeWindowSec: options.resumeWindowSec ?? DEFAULT_RESUME_WINDOW_SEC,
+    heartbeatIntervalSec: options.heartbeatIntervalSec ?? DEFAULT_HEARTBEAT_INTERVAL_SEC,
+  });
+  try {
+    await kernel.start();
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  gateway.start();
+
+  const listeners: Listener[] = [];
+  let closing: Promise<void> | undefined;
+
+  async function close(drainMs: number): Promise<void> {
+    const closed = listeners.map((listener) => listener.close());
+    const until = world.clock.now() + drainMs;
+    while (kernel.unfinished > 0 && world.clock.now() < until) {
+      await new Promise<void>((resolve) => world.timers.after(DRAIN_LOOK_MS, resolve));
+    }
+    await kernel.close();
+    gateway.close();
+    await Promise.all(closed);
+    await store.close();
+  }
+
+  return {
+    async listen(where = {}) {
+      const listener = await listen(where, { timers: world.timers, log, accept: (connection) => gateway.accept(connection) });
+      listeners.push(listener);
+      log.info({ url: listener.url }, "listening");
+      const { url, host, port } = listener;
+      return { url, host, port };
+    },
+    accept: (connection) => gateway.accept(connection),
+    get unfinished() {
+      return kernel.unfinished;
+    },
+    close: ({ drainMs = 0 } = {}) => (closing ??= close(drainMs)),
+  };
+}
+
+/** Imported where it is used: a runtime on another store does without SQLite. */
+async function openStore(directory: string): Promise<Store> {
+  const { openSqliteStore } = await import("../stores/sqlite/sqlite-store.ts");
+  return openSqliteStore({ directory });
+}
+
+function endProcess(log: Log, error: unknown): void {
+  log.error({ err: error }, "the store cannot be trusted any more; ending the process");
+  process.exit(FATAL_EXIT_CODE);
+}

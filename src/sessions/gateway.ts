@@ -1,0 +1,171 @@
+/**
+ * The ARCP face as transports see it: takes a connection, waits for its first frame, welcomes it into a session, and
+ * routes what follows. A malformed frame is answered, never dropped in silence; too many in a row end the connection.
+ */
+import type { Authenticator } from "../identity/authenticator.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import type { Log } from "../platform/log.ts";
+import type { Timer, World } from "../platform/world.ts";
+import { decode, type Refused } from "../protocol/codec.ts";
+import { CodedError } from "../protocol/errors.ts";
+import type { Message } from "../protocol/registry.ts";
+import { CLOSE, type Connection } from "../transports/connection.ts";
+import { Channel } from "./channel.ts";
+import type { HandlerContext } from "./handlers/handler.ts";
+import { Handshake } from "./handshake.ts";
+import { startHeartbeat } from "./heartbeat.ts";
+import { CatchUp } from "./outbox/catch-up.ts";
+import type { Outbox } from "./outbox/outbox.ts";
+import { route } from "./router.ts";
+import { SessionRegistry } from "./session-registry.ts";
+
+/** How long a connection may take for its first frame. */
+const FIRST_FRAME_MS = 10_000;
+/** Malformed frames in a row after which the connection is closed. */
+const MAX_MALFORMED_FRAMES = 8;
+/** Frames that may wait for the welcome; a client that sends more ahead of it is closed. */
+const MAX_EARLY_FRAMES = 256;
+
+export interface GatewayOptions {
+  readonly kernel: Kernel;
+  readonly outbox: Outbox;
+  readonly authenticator: Authenticator;
+  readonly world: World;
+  readonly log: Log;
+  readonly runtime: { readonly name: string; readonly version: string };
+  readonly resumeWindowSec: number;
+  readonly heartbeatIntervalSec: number;
+}
+
+export class Gateway {
+  readonly #options: GatewayOptions;
+  readonly #registry: SessionRegistry;
+  readonly #handshake: Handshake;
+  readonly #channels = new Set<Channel>();
+  #bootWindow: { cancel(): void } | undefined;
+
+  constructor(options: GatewayOptions) {
+    const { kernel, outbox, world, log } = options;
+    this.#options = options;
+    const catchUp = new CatchUp({ kernel, outbox, timers: world.timers, log });
+    this.#registry = new SessionRegistry({ kernel, outbox, catchUp, world, log, windowMs: options.resumeWindowSec * 1000 });
+    this.#handshake = new Handshake({ ...options, registry: this.#registry });
+  }
+
+  /** Starts the windows of sessions from an earlier run. Call once, when the kernel has started. */
+  start(): void {
+    this.#bootWindow = this.#registry.start();
+  }
+
+  /** Takes charge of a new connection. */
+  accept(connection: Connection): void {
+    const { world, log } = this.#options;
+    const channel = new Channel(connection, world.ids, world.clock);
+    const conversation = new Conversation(channel, this.#options, this.#handshake, this.#registry);
+    this.#channels.add(channel);
+    connection.open({
+      frame: (text) => conversation.receive(text),
+      drained: () => conversation.drained(),
+      closed: (code, reason) => {
+        this.#channels.delete(channel);
+        log.debug({ address: connection.peer.address, code, reason }, "a connection closed");
+        conversation.closed();
+      },
+    });
+  }
+
+  get sessions(): number {
+    return this.#registry.size;
+  }
+
+  /** Closes all connections. Sessions stay resumable. */
+  close(): void {
+    this.#bootWindow?.cancel();
+    this.#registry.close();
+    for (const channel of this.#channels) channel.close(CLOSE.goingAway, "the runtime is shutting down");
+  }
+}
+
+/** One connection's conversation, from its first frame to its end. */
+class Conversation {
+  readonly #channel: Channel;
+  readonly #options: GatewayOptions;
+  readonly #handshake: Handshake;
+  readonly #registry: SessionRegistry;
+  readonly #greeting: Timer;
+  #early: Message<"to-runtime">[] | undefined;
+  #context: HandlerContext | undefined;
+  #heartbeat: Timer | undefined;
+  #malformed = 0;
+  #closed = false;
+
+  constructor(channel: Channel, options: GatewayOptions, handshake: Handshake, registry: SessionRegistry) {
+    this.#channel = channel;
+    this.#options = options;
+    this.#handshake = handshake;
+    this.#registry = registry;
+    this.#greeting = options.world.timers.after(FIRST_FRAME_MS, () => {
+      channel.refuse(new CodedError("INVALID_REQUEST", `the first message did not come within ${FIRST_FRAME_MS / 1000} seconds`));
+      channel.close(CLOSE.invalidRequest, "no hello");
+    });
+  }
+
+  receive(text: string): void {
+    this.#channel.lastReceivedAt = this.#options.world.clock.now();
+    const decoded = decode(text, "to-runtime");
+    if (!decoded.ok) return this.#refuseMalformed(decoded);
+    this.#malformed = 0;
+    if (this.#context !== undefined) void route(this.#context, decoded.message, this.#options.log);
+    else if (this.#early === undefined) void this.#greet(decoded.message);
+    else if (this.#early.push(decoded.message) > MAX_EARLY_FRAMES) {
+      this.#channel.close(CLOSE.invalidRequest, "too many messages ahead of the welcome");
+    }
+  }
+
+  drained(): void {
+    this.#context?.session.stream.signal();
+  }
+
+  closed(): void {
+    this.#closed = true;
+    this.#greeting.cancel();
+    this.#heartbeat?.cancel();
+    if (this.#context !== undefined) this.#registry.detach(this.#context.session, this.#channel);
+  }
+
+  async #greet(message: Message<"to-runtime">): Promise<void> {
+    this.#greeting.cancel();
+    this.#early = [];
+    try {
+      const { principal, session } = await this.#handshake.welcome(this.#channel, message);
+      const { kernel, outbox, world, log, heartbeatIntervalSec } = this.#options;
+      const context: HandlerContext = { kernel, outbox, world, principal, session, channel: this.#channel };
+      this.#context = context;
+      if (this.#closed) return this.#registry.detach(session, this.#channel);
+      if (session.features.has("heartbeat")) {
+        this.#heartbeat = startHeartbeat(this.#channel, heartbeatIntervalSec * 1000, world);
+      }
+      const early = this.#early;
+      this.#early = undefined;
+      for (const waiting of early) void route(context, waiting, log);
+    } catch (error) {
+      this.#refuseGreeting(error, message.id);
+    }
+  }
+
+  #refuseGreeting(error: unknown, requestId: string): void {
+    const refusal = error instanceof CodedError ? error : new CodedError("INTERNAL_ERROR", "the session could not be opened");
+    if (refusal.code === "INTERNAL_ERROR") this.#options.log.error({ err: error }, "a handshake failed");
+    this.#channel.refuse(refusal, requestId);
+    const code = refusal.code === "UNAUTHENTICATED" ? CLOSE.unauthenticated : CLOSE.invalidRequest;
+    this.#channel.close(refusal.code === "INTERNAL_ERROR" ? CLOSE.internalError : code, refusal.code);
+  }
+
+  #refuseMalformed(refused: Refused): void {
+    this.#channel.refuse(refused.error, refused.requestId);
+    this.#malformed++;
+    const hopeless = this.#malformed >= MAX_MALFORMED_FRAMES;
+    const unopened = this.#context === undefined && this.#early === undefined;
+    if (hopeless || unopened) this.#channel.close(CLOSE.invalidRequest, "malformed message");
+  }
+}

@@ -1,0 +1,26 @@
+/** What a message handler is given, and what all of them are: one function per message type. */
+import type { Kernel } from "../../kernel/kernel.ts";
+import type { Principal } from "../../kernel/principal.ts";
+import type { World } from "../../platform/world.ts";
+import type { MessageOf, TypesToward } from "../../protocol/registry.ts";
+import type { Channel } from "../channel.ts";
+import type { Outbox } from "../outbox/outbox.ts";
+import type { Session } from "../session.ts";
+
+export interface HandlerContext {
+  readonly kernel: Kernel;
+  readonly outbox: Outbox;
+  readonly world: World;
+  readonly principal: Principal;
+  readonly session: Session;
+  readonly channel: Channel;
+}
+
+/**
+ * Handles one message. What it throws is answered with `session.error` naming the request.
+ * @throws CodedError
+ */
+export type Handler<Type extends TypesToward<"to-runtime">> = (
+  context: HandlerContext,
+  message: MessageOf<Type>,
+) => void | Promise<void>;

@@ -1,0 +1,35 @@
+/** `session.list_jobs` (§6.6): the principal's own jobs, newest first. The cursor is the last job of a page. */
+import type { JobStatus } from "../../kernel/job/job-state.ts";
+import { principalKey } from "../../kernel/principal.ts";
+import { listingOf } from "../job-view.ts";
+import type { Handler } from "./handler.ts";
+
+const DEFAULT_PAGE = 100;
+const LARGEST_PAGE = 1_000;
+
+export const handleListJobs: Handler<"session.list_jobs"> = async ({ kernel, principal, channel }, message) => {
+  const { filter, limit, cursor } = message.payload;
+  const page = Math.min(limit ?? DEFAULT_PAGE, LARGEST_PAGE);
+  const jobs = await kernel.listJobs({
+    principal: principalKey(principal),
+    ...(filter.status === undefined ? {} : { status: storedStatuses(filter.status) }),
+    ...(filter.agent === undefined ? {} : { agent: filter.agent }),
+    ...(filter.created_after === undefined ? {} : { createdAfter: Date.parse(filter.created_after) }),
+    ...(filter.created_before === undefined ? {} : { createdBefore: Date.parse(filter.created_before) }),
+    ...(cursor === undefined ? {} : { after: cursor }),
+    limit: page + 1,
+  });
+  const shown = jobs.slice(0, page);
+  const heads = await kernel.readHeads(shown.map((job) => job.id));
+  const next = jobs.length > page ? shown.at(-1)?.id : undefined;
+  channel.send("session.jobs", {
+    request_id: message.id,
+    jobs: shown.map((job) => listingOf(job, heads.get(job.id) ?? 0)),
+    ...(next === undefined ? {} : { next_cursor: next }),
+  });
+};
+
+/** `running` on the wire includes what is ending. */
+function storedStatuses(statuses: readonly Exclude<JobStatus, "ending">[]): JobStatus[] {
+  return statuses.includes("running") ? [...statuses, "ending"] : [...statuses];
+}

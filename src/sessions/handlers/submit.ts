@@ -1,0 +1,70 @@
+/** `job.submit` (§7.1): payload → a kernel submission. Answers leave in the order of the requests. */
+import type { Accepted } from "../../kernel/job/submit.ts";
+import { CodedError } from "../../protocol/errors.ts";
+import type { Feature } from "../../protocol/features.ts";
+import type { MessageOf, PayloadOf } from "../../protocol/registry.ts";
+import { acceptedPayload } from "../job-view.ts";
+import type { Session } from "../session.ts";
+import { followJob } from "./follow-job.ts";
+import type { Handler, HandlerContext } from "./handler.ts";
+
+export const handleSubmit: Handler<"job.submit"> = async (context, message) => {
+  const reply = context.channel.reserveReply();
+  try {
+    assertNegotiated(context.session, message);
+    const { payload } = message;
+    let accepted: Accepted | undefined;
+    await context.kernel.submit(
+      {
+        principal: context.principal,
+        session: context.session.id,
+        agent: payload.agent,
+        input: payload.input,
+        leaseRequest: payload.lease_request,
+        leaseConstraints: payload.lease_constraints,
+        ...(payload.idempotency_key === undefined ? {} : { idempotencyKey: payload.idempotency_key }),
+        ...(payload.max_runtime_sec === undefined ? {} : { maxRuntimeSec: payload.max_runtime_sec }),
+        ...(message.trace_id === undefined ? {} : { traceId: message.trace_id }),
+      },
+      (answer) => {
+        accepted = answer;
+        const { id, traceId } = answer.job;
+        reply.answer("job.accepted", acceptedPayload(answer.job, message.id), { job_id: id, trace_id: traceId });
+      },
+    );
+    if (accepted?.repeated === true) await reattach(context, accepted);
+  } catch (error) {
+    const refusal = error instanceof CodedError ? error : new CodedError("INTERNAL_ERROR", "the submission failed", { cause: error });
+    reply.refuse(refusal.toBody(), message.id);
+    if (refusal !== error) throw error;
+  }
+};
+
+/**
+ * A key that belongs to a job of another session re-attaches this one to it: full history, and the right to cancel. In
+ * the same session nothing starts anew.
+ */
+async function reattach(context: HandlerContext, { job }: Accepted): Promise<void> {
+  if (job.session === context.session.id || context.session.stream.follows.has(job.id)) return;
+  await followJob(context, { job: job.id, cursor: 0, mayCancel: true });
+}
+
+/** What a submission uses must have been negotiated (§6.2): it is refused rather than silently dropped. */
+function assertNegotiated(session: Session, { payload }: MessageOf<"job.submit">): void {
+  for (const feature of featuresOf(payload)) {
+    if (session.features.has(feature)) continue;
+    throw new CodedError("INVALID_REQUEST", `the submission uses ${feature}, which this session did not negotiate`, {
+      details: { feature },
+    });
+  }
+}
+
+function featuresOf(payload: PayloadOf<"job.submit">): Feature[] {
+  const used: Feature[] = [];
+  const { lease_request: lease, lease_constraints: constraints } = payload;
+  if (payload.agent.includes("@")) used.push("agent_versions");
+  if (lease?.["cost.budget"] != null || constraints?.max_budget != null) used.push("cost.budget");
+  if (lease?.["model.use"] != null) used.push("model.use");
+  if (constraints?.expires_at != null) used.push("lease_expires_at");
+  return used;
+}

@@ -1,0 +1,37 @@
+/** `job.subscribe` and `job.unsubscribe` (§7.6): following a job of the same principal, without the right to cancel it. */
+import { agentReference, boundsOf, wireStatus } from "../job-view.ts";
+import { followJob } from "./follow-job.ts";
+import type { Handler } from "./handler.ts";
+import { findVisibleJob } from "./visible-job.ts";
+
+export const handleSubscribe: Handler<"job.subscribe"> = async (context, message) => {
+  const { kernel, session, channel } = context;
+  const { job_id: id, from_job_seq, from_event_seq, history } = message.payload;
+  const job = await findVisibleJob(context, id);
+  const head = (await kernel.readHeads([id])).get(id) ?? 0;
+  const from = from_job_seq ?? from_event_seq ?? 0;
+  // Beyond the head means full history, never nothing.
+  const wanted = from > head ? 0 : from;
+  const cursor = history ? wanted : head;
+
+  const answer = (): void => {
+    const bounds = { ...boundsOf(job), agent: agentReference(job), trace_id: job.traceId };
+    const place = { subscribed_from: cursor, replayed: cursor < head };
+    const parent = job.parent === null ? {} : { parent_job_id: job.parent };
+    channel.send(
+      "job.subscribed",
+      { job_id: id, current_status: wireStatus(job.status), ...bounds, ...parent, ...place, request_id: message.id },
+      { job_id: id, trace_id: job.traceId },
+    );
+  };
+  // A session receives each job's log once: what it follows already simply goes on.
+  if (session.stream.follows.has(id)) answer();
+  else await followJob(context, { job: id, cursor, mayCancel: false }, answer);
+};
+
+export const handleUnsubscribe: Handler<"job.unsubscribe"> = ({ kernel, outbox, session }, message) => {
+  const job = message.payload.job_id;
+  if (session.stream.follows.get(job)?.mayCancel !== false) return;
+  outbox.unfollow(session.stream, job);
+  kernel.plan(() => ({ rows: { unfollows: [{ session: session.id, job }] }, committed() {} }));
+};

@@ -1,0 +1,156 @@
+/**
+ * The first frame of a connection (§6.2, §6.3): `session.hello` opens a session or resumes one, `session.resume` resumes
+ * one. Authentication comes first, always. Each welcome carries a new resume token; valid from then on are that one and
+ * the one presented last, so that a welcome lost on the way locks nobody out.
+ */
+import type { Authenticator } from "../identity/authenticator.ts";
+import { equalHashes, hashToken } from "../identity/token-hash.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import type { SessionRow } from "../kernel/ports.ts";
+import { type Principal, principalKey } from "../kernel/principal.ts";
+import type { World } from "../platform/world.ts";
+import { CodedError } from "../protocol/errors.ts";
+import { ADVERTISED_FEATURES, intersectFeatures } from "../protocol/features.ts";
+import type { Message, MessageOf } from "../protocol/registry.ts";
+import type { ResumePoint } from "../protocol/session-messages.ts";
+import type { Channel } from "./channel.ts";
+import type { Session } from "./session.ts";
+import type { SessionRegistry } from "./session-registry.ts";
+
+const RESUME_TOKEN_BYTES = 32;
+
+export interface HandshakeOptions {
+  readonly kernel: Kernel;
+  readonly registry: SessionRegistry;
+  readonly authenticator: Authenticator;
+  readonly world: World;
+  readonly runtime: { readonly name: string; readonly version: string };
+  readonly resumeWindowSec: number;
+  readonly heartbeatIntervalSec: number;
+}
+
+/** Who came, and the session they are in. */
+export interface Welcomed {
+  readonly principal: Principal;
+  readonly session: Session;
+}
+
+export class Handshake {
+  readonly #options: HandshakeOptions;
+
+  constructor(options: HandshakeOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Answers a first frame with a welcome, once the session it promises is durable.
+   * @throws CodedError UNAUTHENTICATED, RESUME_WINDOW_EXPIRED, or INVALID_REQUEST. The connection closes after any of them.
+   */
+  async welcome(channel: Channel, message: Message<"to-runtime">): Promise<Welcomed> {
+    if (message.type !== "session.hello" && message.type !== "session.resume") {
+      throw new CodedError("INVALID_REQUEST", `the first message must be session.hello or session.resume, not ${message.type}`, {
+        details: { field: "type" },
+      });
+    }
+    const principal = await this.#authenticate(channel, message);
+    const point = message.type === "session.resume" ? message.payload : message.payload.resume;
+    if (point !== undefined) return { principal, session: await this.#resume(channel, message.id, principal, point) };
+    if (message.type === "session.resume") throw new CodedError("INVALID_REQUEST", "session.resume names no session");
+    return { principal, session: await this.#open(channel, message, principal) };
+  }
+
+  async #authenticate(channel: Channel, message: MessageOf<"session.hello" | "session.resume">): Promise<Principal> {
+    const { auth } = message.payload;
+    const token = auth?.token ?? channel.connection.peer.bearer;
+    const principal = await this.#options.authenticator.authenticate({
+      ...(auth?.scheme === undefined ? {} : { scheme: auth.scheme }),
+      ...(token === undefined ? {} : { token }),
+    });
+    if (principal !== undefined) return principal;
+    const problem = token === undefined ? "no token was given" : "the token is unknown, revoked or expired";
+    throw new CodedError("UNAUTHENTICATED", `${problem}; send a bearer token in payload.auth.token`);
+  }
+
+  #open(channel: Channel, message: MessageOf<"session.hello">, principal: Principal): Promise<Session> {
+    const features = intersectFeatures(message.payload.capabilities.features);
+    const token = this.#newToken();
+    const session = this.#options.registry.create(principal, features, hashToken(token));
+    return this.#store(session.row, () => {
+      this.#greet(channel, session, message.id, token);
+      this.#options.registry.attach(session, channel, 0);
+      return session;
+    });
+  }
+
+  async #resume(channel: Channel, requestId: string, principal: Principal, point: ResumePoint): Promise<Session> {
+    const { registry } = this.#options;
+    const session = await registry.find(point.session_id);
+    // A foreign session is answered like one that never was.
+    if (session === undefined || session.principal !== principalKey(principal)) {
+      throw new CodedError("RESUME_WINDOW_EXPIRED", `session ${point.session_id} is not kept any more; open a new one with session.hello`);
+    }
+    const presented = hashToken(point.resume_token);
+    if (!isValidToken(session.row, presented)) {
+      throw new CodedError("UNAUTHENTICATED", "the resume_token is not the newest of this session, nor the one presented last");
+    }
+    const { head } = session.stream;
+    if (point.last_event_seq > head) {
+      throw new CodedError("INVALID_REQUEST", `last_event_seq must be at most ${head}, the session's newest event`, {
+        details: { field: "last_event_seq" },
+      });
+    }
+    if (point.last_event_seq < session.released) {
+      throw new CodedError("RESUME_WINDOW_EXPIRED", `events up to ${session.released} were acknowledged and are not kept`);
+    }
+    const token = this.#newToken();
+    const row: SessionRow = { ...session.row, newestToken: hashToken(token), presentedToken: presented };
+    return this.#store(row, () => {
+      session.row = row;
+      this.#greet(channel, session, requestId, token);
+      registry.attach(session, channel, point.last_event_seq);
+      return session;
+    });
+  }
+
+  /** Makes a session's row durable; `then` runs in the turn in which it is. */
+  #store(row: SessionRow, then: () => Session): Promise<Session> {
+    return new Promise((resolve, reject) => {
+      this.#options.kernel.plan(() => ({
+        rows: { sessions: [row] },
+        committed: () => resolve(then()),
+        failed: (cause) => reject(new CodedError("INTERNAL_ERROR", "the session could not be stored; try again", { cause })),
+      }));
+    });
+  }
+
+  #greet(channel: Channel, session: Session, requestId: string, token: string): void {
+    const { runtime, resumeWindowSec, heartbeatIntervalSec, kernel } = this.#options;
+    channel.sessionId = session.id;
+    channel.send("session.welcome", {
+      session_id: session.id,
+      request_id: requestId,
+      runtime,
+      resume_token: token,
+      resume_window_sec: resumeWindowSec,
+      heartbeat_interval_sec: heartbeatIntervalSec,
+      capabilities: {
+        encodings: ["json"],
+        features: ADVERTISED_FEATURES.filter((feature) => session.features.has(feature)),
+        agents: kernel.listAgents().map((agent) => ({ ...agent, versions: [...agent.versions] })),
+      },
+    });
+  }
+
+  #newToken(): string {
+    const bytes = this.#options.world.random.bytes(RESUME_TOKEN_BYTES);
+    let text = "rt_";
+    for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
+    return text;
+  }
+}
+
+function isValidToken(row: SessionRow, presented: string): boolean {
+  const newest = equalHashes(row.newestToken, presented);
+  const last = row.presentedToken !== null && equalHashes(row.presentedToken, presented);
+  return newest || last;
+}

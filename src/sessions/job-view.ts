@@ -1,0 +1,59 @@
+/** How jobs look on the wire: their bounds, their status, their listing. Never a secret, and for every observer the same. */
+import { budgetAsNumbers } from "../kernel/authority/lease.ts";
+import type { JobRecord } from "../kernel/job/job-record.ts";
+import type { JobStatus } from "../kernel/job/job-state.ts";
+import { readSubmission } from "../kernel/job/submission.ts";
+import { formatTime } from "../kernel/log/entry.ts";
+import type { PayloadOf } from "../protocol/registry.ts";
+
+type WireStatus = PayloadOf<"job.subscribed">["current_status"];
+
+/** `ending` is ours alone: until the terminal is out, the job runs as far as anyone can see. */
+export function wireStatus(status: JobStatus): WireStatus {
+  return status === "ending" ? "running" : status;
+}
+
+/** `name@version`, as resolved at submission (§7.5). */
+export function agentReference(job: JobRecord): string {
+  return `${job.agent}@${job.version}`;
+}
+
+/** The job's bounds as `job.accepted`, `job.subscribed` and listings show them. */
+export function boundsOf(job: JobRecord) {
+  const { lease } = readSubmission(job);
+  return {
+    lease: mutable(lease?.grants ?? {}),
+    ...(lease === null || lease.expiresAtText === null ? {} : { lease_constraints: { expires_at: lease.expiresAtText } }),
+    ...(lease === null || lease.budget === null ? {} : { budget: budgetAsNumbers(lease.budget) }),
+  };
+}
+
+/** The answer to a submission; the same for a repeated one but for `request_id` (§7.2). */
+export function acceptedPayload(job: JobRecord, requestId: string): PayloadOf<"job.accepted"> {
+  return {
+    job_id: job.id,
+    agent: agentReference(job),
+    ...boundsOf(job),
+    accepted_at: formatTime(job.createdAt),
+    trace_id: job.traceId,
+    request_id: requestId,
+    ...(job.parent === null ? {} : { parent_job_id: job.parent }),
+  };
+}
+
+export function listingOf(job: JobRecord, head: number): PayloadOf<"session.jobs">["jobs"][number] {
+  return {
+    job_id: job.id,
+    agent: agentReference(job),
+    status: wireStatus(job.status),
+    ...boundsOf(job),
+    ...(job.parent === null ? {} : { parent_job_id: job.parent }),
+    created_at: formatTime(job.createdAt),
+    trace_id: job.traceId,
+    last_event_seq: head,
+  };
+}
+
+function mutable(grants: Readonly<Record<string, readonly string[]>>): Record<string, string[]> {
+  return Object.fromEntries(Object.entries(grants).map(([namespace, patterns]) => [namespace, [...patterns]]));
+}
