@@ -50,7 +50,7 @@ describe("repo-report", () => {
       "lib/logo.png": Uint8Array.of(137, 80, 78, 71, 0, 1, 10, 10),
     });
     const { host, outcome, markdown } = await report();
-    expect(markdown).toContain("5 files, 7 lines, 97 B, 2 TODOs and FIXMEs.");
+    expect(markdown).toContain("5 files, 7 lines, 82 B, 2 TODOs and FIXMEs.");
     expect(markdown).toContain("| TypeScript | 2 | 2 |");
     expect(markdown).toContain("| Markdown | 1 | 3 |");
     expect(markdown).toContain("| Python | 1 | 2 |");

@@ -235,7 +235,7 @@ describe("tool", () => {
     expect(host.bodies("tool_result")).toEqual([
       { call_id: expect.any(String), error: { code: "LEASE_EXPIRED", message: "too late", retryable: false } },
     ]);
-    expect(host.bodies("tool_call")[0]?..call_id).toBe(host.bodies("tool_result")[0]?..call_id);
+    expect(host.bodies("tool_call")[0]?.call_id).toBe(host.bodies("tool_result")[0]?.call_id);
   });
 
   it("is refused when the guard's answer changes while the record is written", async () => {

@@ -43,7 +43,7 @@ describe("a stray failure", () => {
         rejection: () => { Promise.reject(new Error("rejection")); },
         async: () => { (async () => { await 1; throw new Error("async"); })(); },
         timer: () => { setTimeout(() => { throw new Error("timer"); }, 1); },
-        timerRejection: () => { setTimeout(() => Promise.reject(new Error("timerRejection")), 1); },
+        "late-rejection": () => { setTimeout(() => Promise.reject(new Error("late-rejection")), 1); },
         immediate: () => { setImmediate(() => { throw new Error("immediate"); }); },
         tick: () => { process.nextTick(() => { throw new Error("tick"); }); },
         microtask: () => { queueMicrotask(() => { throw new Error("microtask"); }); },
@@ -65,7 +65,7 @@ describe("a stray failure", () => {
       "rejection",
       "async",
       "timer",
-      "timerRejection",
+      "late-rejection",
       "immediate",
       "tick",
       "microtask",
@@ -120,10 +120,12 @@ describe("a stray failure", () => {
 
   it("of what the kernel starts on behalf of an agent is the process's own", async () => {
     const { lines } = await inChild(`
-      const host = { ...createTestHost(), append() { setImmediate(() => { throw new Error("in a commit"); }); } };
+      const tried = Promise.withResolvers();
+      const commit = () => { tried.resolve(); throw new Error("in a commit"); };
+      const host = { ...createTestHost(), append() { setImmediate(commit); } };
       await start("innocent", async (ctx) => {
         await ctx.log("a");
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        await tried.promise;
         return "unharmed";
       }, host);
       uninstall();
@@ -138,7 +140,7 @@ describe("a stray failure", () => {
     const { lines, code } = await inChild(`
       setImmediate(() => { throw new Error("thrown"); });
       setImmediate(() => { Promise.reject(new Error("rejected")); });
-      setTimeout(() => { uninstall(); process.exitCode = process.listenerCount("uncaughtException"); }, 5);
+      setImmediate(() => setImmediate(() => { uninstall(); process.exitCode = process.listenerCount("uncaughtException"); }));
     `);
     expect(lines).toEqual([
       { unowned: "thrown", origin: "exception" },

@@ -22,7 +22,9 @@ export type AgentReference<Agents> = unknown extends Agents
   : DefinitionOf<Agents>["name"] | `${DefinitionOf<Agents>["name"]}@${string}`;
 
 /** What the agent takes. */
-export type AgentInput<Agents, Reference> = unknown extends Agents ? unknown : TypesOf<Named<Agents, Reference>>["input"];
+export type AgentInput<Agents, Reference> = unknown extends Agents
+  ? unknown
+  : TypesOf<Named<Agents, Reference>>["input"];
 
 /** What a job of the agent results in. */
 export type AgentOutput<Agents, Reference> = unknown extends Agents

@@ -179,7 +179,8 @@ export class Conversation {
       this.#drop(CLOSE_CODES.normal, "");
       return this.#open();
     }
-    if (payload.retryable) return this.#reconnect(`the runtime refused the session: ${payload.code}: ${payload.message}`);
+    if (payload.retryable)
+      return this.#reconnect(`the runtime refused the session: ${payload.code}: ${payload.message}`);
     this.#finish(new SessionError(payload));
   }
 

@@ -69,6 +69,11 @@ export class FollowedJobs {
     this.#retire(id);
   }
 
+  /** Another session begins: what ended in the last one may be asked for anew. */
+  forgetEnded(): void {
+    this.#ended.clear();
+  }
+
   /** Ends one handle. */
   fail(handle: JobHandle, error: Error): void {
     handle.fail(error);

@@ -181,7 +181,10 @@ export class JobHandle implements Job {
     this.#budget = { ...payload.budget, ...this.#budget };
     if (!("current_status" in payload)) return;
     if (!this.ended) this.#status = payload.current_status;
-    if (!payload.replayed) this.#position = Math.max(this.#position, payload.subscribed_from ?? 0);
+    if (payload.replayed) return;
+    // Of a job that has ended, its terminal message is still wanted: it is the last one.
+    const from = (payload.subscribed_from ?? 0) - (isFinal(payload.current_status) ? 1 : 0);
+    this.#position = Math.max(this.#position, from);
   }
 
   /**
@@ -237,6 +240,11 @@ export class JobHandle implements Job {
     if (name !== "cost.budget.remaining" || typeof value !== "number" || typeof unit !== "string") return;
     this.#budget = { ...this.#budget, [unit]: value };
   }
+}
+
+/** §7.3 */
+export function isFinal(status: JobStatus): boolean {
+  return status !== "pending" && status !== "running";
 }
 
 function view(message: MessageOf<"job.event">): JobEvent {

@@ -22,6 +22,10 @@ type AnswerTo<Type extends RequestType> = {
 
 export interface Request<Type extends RequestType> {
   readonly message: MessageOf<Type>;
+  /** It was sent on some connection, so that the runtime may have acted on it. */
+  sent: boolean;
+  /** It belongs to the session it was made in, and is not repeated in another. */
+  readonly lapses: boolean;
   /** Takes the answer. Must not throw. */
   answered(payload: AnswerTo<Type>): void;
   /** Takes what the runtime, or the end of the session, said instead. Must not throw. */
@@ -35,12 +39,17 @@ export function isAnswer(type: string): type is AnswerType {
 }
 
 export class PendingRequests {
-  readonly #limit: number;
   /** By id, oldest first. */
   readonly #pending = new Map<string, AnyRequest>();
+  #namingJobs = 0;
 
-  constructor(limit: number) {
-    this.#limit = limit;
+  get size(): number {
+    return this.#pending.size;
+  }
+
+  /** Whether an answer may come that names a job for the first time. */
+  get awaitsJob(): boolean {
+    return this.#namingJobs > 0;
   }
 
   /** Requests without an answer, oldest first. */
@@ -48,26 +57,22 @@ export class PendingRequests {
     return [...this.#pending.values()];
   }
 
-  /** Whether an answer may come that names a job for the first time. */
-  get awaitsJob(): boolean {
-    for (const { message } of this.#pending.values()) {
-      if (message.type === "job.submit" || message.type === "job.subscribe") return true;
-    }
-    return false;
-  }
-
-  /** @throws RequestError TOO_MANY_REQUESTS at the limit. */
   add(request: AnyRequest): void {
-    if (this.#pending.size >= this.#limit) {
-      const message = `${this.#limit} requests wait for an answer: wait for some, or raise maxPendingRequests`;
-      throw new RequestError({ code: "TOO_MANY_REQUESTS", message, retryable: true });
-    }
     this.#pending.set(request.message.id, request);
+    if (namesJob(request)) this.#namingJobs += 1;
   }
 
   /** Takes a request back; its answer, should one come, is nobody's. */
   remove(request: AnyRequest): void {
-    this.#pending.delete(request.message.id);
+    if (this.#pending.delete(request.message.id) && namesJob(request)) this.#namingJobs -= 1;
+  }
+
+  /** Takes all of them back, oldest first. */
+  removeAll(): readonly AnyRequest[] {
+    const requests = this.unanswered;
+    this.#pending.clear();
+    this.#namingJobs = 0;
+    return requests;
   }
 
   answer<Type extends AnswerType>(type: Type, payload: PayloadOf<Type>): void {
@@ -92,15 +97,17 @@ export class PendingRequests {
   }
 
   refuseAll(error: Error): void {
-    const requests = this.unanswered;
-    this.#pending.clear();
-    for (const request of requests) request.refused(error);
+    for (const request of this.removeAll()) request.refused(error);
   }
 
   #oldest(fits: (request: AnyRequest) => boolean): AnyRequest | undefined {
     for (const request of this.#pending.values()) if (fits(request)) return request;
     return undefined;
   }
+}
+
+function namesJob({ message }: AnyRequest): boolean {
+  return message.type === "job.submit" || message.type === "job.subscribe";
 }
 
 /** A submission names no job yet, so that any acceptance may be its own; a cancel and a subscription do. */

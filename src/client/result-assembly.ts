@@ -27,11 +27,17 @@ export class ResultAssembly {
     if (this.#problem !== undefined) return;
     const expected = this.#chunks.length;
     if (chunk.chunk_seq !== expected) {
-      this.#spoil("RESULT_INCOMPLETE", `chunk ${expected} of result ${chunk.result_id} is missing: ${chunk.chunk_seq} came`);
+      this.#spoil(
+        "RESULT_INCOMPLETE",
+        `chunk ${expected} of result ${chunk.result_id} is missing: ${chunk.chunk_seq} came`,
+      );
     } else if (this.#chunks.at(-1)?.more === false) {
       this.#spoil("RESULT_INCOMPLETE", `result ${chunk.result_id} went on after its last chunk`);
     } else if (this.#length + chunk.data.length > this.#limit) {
-      this.#spoil("RESULT_TOO_LARGE", `result ${chunk.result_id} is larger than maxResultLength, which is ${this.#limit}`);
+      this.#spoil(
+        "RESULT_TOO_LARGE",
+        `result ${chunk.result_id} is larger than maxResultLength, which is ${this.#limit}`,
+      );
     } else {
       this.#length += chunk.data.length;
       this.#chunks.push(chunk);

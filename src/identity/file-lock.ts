@@ -1,9 +1,9 @@
 /**
  * One writer at a time, over all processes of this machine. The lock is an exclusive transaction on an empty SQLite
  * file: the operating system releases it when its holder dies, so no lock is ever stale, and none has to be broken by
- * guessing whether its holder lives (which a process id from another container could not tell).
+ * guessing whether its holder lives (which a process id from another container could not tell). Only SQLite may open
+ * the file: POSIX drops a process's locks on a file when the process closes any other descriptor of it.
  */
-import { open } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
 import type { World } from "../platform/world.ts";
 
@@ -40,7 +40,6 @@ export async function withFileLock<Result>(
   busy: () => Error,
   work: () => Promise<Result>,
 ): Promise<Result> {
-  await (await open(path, "a", 0o600)).close();
   const giveUpAt = world.clock.now() + LOCK_WAIT_MS;
   let lock = tryLock(path);
   while (lock === undefined) {

@@ -12,6 +12,7 @@ import type { World } from "../platform/world.ts";
 import { Gateway } from "../sessions/gateway.ts";
 import { Outbox } from "../sessions/outbox/outbox.ts";
 import type { Connection } from "../transports/connection.ts";
+import { guardProcess } from "./process-guard.ts";
 import { type Address, type Listener, type ListenOptions, listen } from "./listener.ts";
 import { LEASEHOLD_VERSION } from "./version.ts";
 
@@ -95,6 +96,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   }
   gateway.start();
 
+  const unguard = guardProcess(log);
   const listeners: Listener[] = [];
   let closing: Promise<void> | undefined;
 
@@ -108,6 +110,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     gateway.close();
     await Promise.all(closed);
     await store.close();
+    unguard();
   }
 
   return {

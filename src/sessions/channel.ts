@@ -6,10 +6,10 @@ import type { Clock, Ids } from "../platform/world.ts";
 import { encode } from "../protocol/codec.ts";
 import { ARCP_VERSION } from "../protocol/envelope.ts";
 import type { CodedError, ErrorBody } from "../protocol/errors.ts";
-import type { MessageOf, PayloadOf, TypesToward } from "../protocol/registry.ts";
+import type { Message, MessageOf, PayloadOf } from "../protocol/registry.ts";
 import type { Connection } from "../transports/connection.ts";
 
-type Outgoing = Exclude<TypesToward<"to-client">, "job.event" | "job.result" | "job.error">;
+type Outgoing = Exclude<Message<"to-client">["type"], "job.event" | "job.result" | "job.error">;
 
 /** An answer that leaves once it is known and every earlier slot has left. */
 export interface ReplySlot {

@@ -1,7 +1,7 @@
 /** From a decoded message to its handler: feature checks, and the answer to whatever a handler throws. */
 import type { Log } from "../platform/log.ts";
 import { CodedError } from "../protocol/errors.ts";
-import { MESSAGES, type Message, type MessageEntry, type TypesToward } from "../protocol/registry.ts";
+import { MESSAGES, type Message, type MessageEntry } from "../protocol/registry.ts";
 import { handleAck } from "./handlers/ack.ts";
 import { handleCancel } from "./handlers/cancel.ts";
 import { handleClose } from "./handlers/close.ts";
@@ -11,7 +11,7 @@ import { handlePing, handlePong } from "./handlers/liveness.ts";
 import { handleSubmit } from "./handlers/submit.ts";
 import { handleSubscribe, handleUnsubscribe } from "./handlers/subscribe.ts";
 
-type Routed = Exclude<TypesToward<"to-runtime">, "session.hello" | "session.resume">;
+type Routed = Exclude<Message<"to-runtime">["type"], "session.hello" | "session.resume">;
 
 const HANDLERS: { readonly [Type in Routed]: Handler<Type> } = {
   "session.ping": handlePing,

@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { describe, expect, test } from "vitest";
-import type { Log } from "../platform/log.ts";
-import { silentLog } from "../platform/log.ts";
+import { type Log, silentLog } from "../platform/log.ts";
 import { createFakeWorld } from "../testing/fake-world.ts";
 import { CLOSE, MAX_FRAME_BYTES, OVERLOAD_BYTES } from "./connection.ts";
 import { CLOSE_TIMEOUT_MS, MAX_UNSENT_BYTES } from "./limits.ts";
@@ -10,6 +9,7 @@ import {
   connectClient,
   connectUpgraded,
   OPCODE,
+  readToEnd,
   startTestServer,
   watchConnection,
 } from "./websocket-test-server.ts";
@@ -208,18 +208,21 @@ describe("closing", () => {
     expect(await closed).toEqual({ code: CLOSE.invalidRequest, reason: "é".repeat(61) });
   });
 
-  test("the peer's code and reason reach us; nothing is written after its close", async () => {
-    await using pair = await connectPair();
-    const { connection, client, closed } = pair;
+  test("the peer's code and reason reach us and are echoed; no data frame follows the echo", async () => {
+    await using server = await startTestServer();
+    const socket = await connectUpgraded(server.port);
+    const connection = await server.nextConnection();
     const ended = Promise.withResolvers<[number, string]>();
     watchConnection(connection, {
       frame: () => connection.send(["an answer that is too late"]),
       closed: (code, reason) => ended.resolve([code, reason]),
     });
-    client.send("question");
-    client.close(4000, "done");
+    const close = Buffer.concat([Buffer.from([4000 >>> 8, 4000 & 255]), Buffer.from("done")]);
+    socket.write(Buffer.concat([clientFrame(OPCODE.text, "question"), clientFrame(OPCODE.close, close)]));
+    const answer = await readToEnd(socket);
+    socket.end();
+    expect(Buffer.from(answer, "latin1")).toEqual(Buffer.concat([Buffer.from([0x88, close.length]), close]));
     expect(await ended.promise).toEqual([4000, "done"]);
-    expect(await closed).toEqual({ code: 4000, reason: "done" });
   });
 
   test("a reset is reported once, as 1006, and frees the connection", async () => {

@@ -1,6 +1,7 @@
 /** A job's events as lines for people. */
 import type { Colors } from "picocolors/types";
-import type { EventBody, JobEvent } from "../../protocol/event-bodies.ts";
+import type { JobEvent } from "../../client/job-handle.ts";
+import type { EventBody } from "../../protocol/event-bodies.ts";
 import { cut, pad, wrap } from "./display-width.ts";
 import { progressText } from "./progress-bar.ts";
 import { safeLine, safeText } from "./sanitize.ts";

@@ -1,10 +1,10 @@
 /** How a job is shown while it is followed. `text-view.ts`, `json-view.ts` and `result-view.ts` are the three ways. */
-import type { JobEvent } from "../../protocol/event-bodies.ts";
+import type { JobEvent } from "../../client/job-handle.ts";
 
 export interface ShownJob {
   readonly id: string;
-  /** As submitted or resolved; undefined when the runtime does not say. */
-  readonly agent: string | undefined;
+  /** `name@version`; empty when the runtime does not say. */
+  readonly agent: string;
 }
 
 /** How a job ended other than with success. */

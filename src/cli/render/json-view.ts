@@ -23,14 +23,14 @@ export function createJsonView({ stdout }: CliIo, resultOnly: boolean): JobView 
     event(event) {
       if (resultOnly) return;
       const kind = event.kind === "unknown" ? event.name : event.kind;
-      write("event", { job_seq: event.job_seq, ts: event.ts, kind, body: event.body });
+      write("event", { job_seq: event.jobSeq, ts: event.ts, kind, body: event.body });
     },
     succeeded(result, savedTo) {
       const content = savedTo === undefined ? jsonResult(result) : { saved_to: savedTo };
       write("result", { final_status: "success", ...content });
     },
-    failed({ finalStatus, ...error }) {
-      write("error", { final_status: finalStatus, error });
+    failed({ finalStatus, code, message, retryable, details }) {
+      write("error", { final_status: finalStatus, error: { code, message, retryable, details } });
     },
     left: () => write("left", {}),
   };

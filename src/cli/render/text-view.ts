@@ -27,7 +27,7 @@ export function createTextView({ stdout, world }: CliIo): JobView {
 
   return {
     begin({ id, agent }: ShownJob) {
-      shown = safeLine(agent === undefined ? id : `${agent} ${id}`);
+      shown = safeLine(`${agent} ${id}`.trim());
       screen.line(colors.bold(shown));
     },
     event(event) {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CodedError } from "../../protocol/errors.ts";
 import { LEASE_NAMESPACES } from "../../protocol/lease-fields.ts";
-import { budgetAsNumbers, featuresOfLease, LEASE_LIMITS, type Lease, parseLease } from "./lease.ts";
+import { budgetAsNumbers, LEASE_LIMITS, type Lease, parseLease } from "./lease.ts";
 
 const NOW = Date.UTC(2026, 4, 13, 19, 30);
 const LATER = "2026-05-13T23:42:00Z";
@@ -145,7 +145,6 @@ describe("max_budget", () => {
     const lease = under({}, ["USD:3"]);
     expect(lease.budget).toEqual({ USD: "3" });
     expect(lease.grants).toEqual({ "cost.budget": ["USD:3"] });
-    expect(featuresOfLease(lease)).toEqual(["cost.budget"]);
   });
 
   test("compares exactly where floating point could not", () => {
@@ -202,12 +201,6 @@ describe("lease_constraints (§9.5)", () => {
     expect(parseLease({}, { expires_at: null, max_budget: null }, NOW).expiresAt).toBeNull();
     expect(refusal({}, [])).toBe("lease_constraints");
   });
-});
-
-test("names the features a lease uses", () => {
-  expect(featuresOfLease(parseLease({ "fs.read": ["**"] }, null, NOW))).toEqual([]);
-  const lease = parseLease({ "cost.budget": ["USD:1"], "model.use": ["*"] }, { expires_at: LATER }, NOW);
-  expect(featuresOfLease(lease)).toEqual(["cost.budget", "model.use", "lease_expires_at"]);
 });
 
 test("refuses or accepts any JSON, and throws nothing else", () => {

@@ -43,9 +43,6 @@ const UTC_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?Z$/;
 /** Keys in messages are the sender's: longer ones are cut. */
 const MAX_KEY_SHOWN = 64;
 
-/** Features that only some leases use (§6.2): a session that did not negotiate them may not submit such a lease. */
-export type LeaseFeature = "cost.budget" | "model.use" | "lease_expires_at";
-
 /**
  * Checks `lease_request` and `lease_constraints` as a client sent them; `null` and `undefined` stand for absent.
  * `max_budget` is a ceiling: in each of its currencies the lesser amount is in force, and the only one where
@@ -94,15 +91,6 @@ export function parseLease(request: unknown, constraints: unknown, now: number):
     expiresAtText: expiresAt?.text ?? null,
     budget: budget.size === 0 ? null : Object.fromEntries(budget),
   };
-}
-
-/** The features this lease uses, for the face to compare with what its session negotiated. */
-export function featuresOfLease(lease: Lease): readonly LeaseFeature[] {
-  const used: LeaseFeature[] = [];
-  if (lease.budget !== null) used.push("cost.budget");
-  if (Object.hasOwn(lease.grants, "model.use")) used.push("model.use");
-  if (lease.expiresAt !== null) used.push("lease_expires_at");
-  return used;
 }
 
 /** The counters as JSON numbers, the form of `budget` on the wire (§7.1). For display: a number may round. */

@@ -2,7 +2,7 @@
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { Principal } from "../../kernel/principal.ts";
 import type { World } from "../../platform/world.ts";
-import type { MessageOf, TypesToward } from "../../protocol/registry.ts";
+import type { Message, MessageOf } from "../../protocol/registry.ts";
 import type { Channel } from "../channel.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import type { Session } from "../session.ts";
@@ -20,7 +20,7 @@ export interface HandlerContext {
  * Handles one message. What it throws is answered with `session.error` naming the request.
  * @throws CodedError
  */
-export type Handler<Type extends TypesToward<"to-runtime">> = (
+export type Handler<Type extends Message<"to-runtime">["type"]> = (
   context: HandlerContext,
   message: MessageOf<Type>,
 ) => void | Promise<void>;

@@ -5,6 +5,7 @@
 import { isTerminal } from "../../kernel/job/job-state.ts";
 import type { Release, Rows, SessionId } from "../../kernel/ports.ts";
 import { StoreError } from "../../kernel/store-error.ts";
+import { requireFilledSegment, requireWholeChunk } from "../row-checks.ts";
 import { frozenCopy, headOf, idempotencyId, type Tables } from "./tables.ts";
 import type { Undo } from "./undo.ts";
 
@@ -33,6 +34,7 @@ function writeJobs(tables: Tables, rows: Partial<Rows>, undo: Undo): void {
     undo.put(tables.idempotency, id, frozenCopy(row));
   }
   for (const chunk of rows.chunks ?? []) {
+    requireWholeChunk(chunk);
     requireJob(tables, chunk.job);
     if (chunk.firstSeq <= headOf(tables, chunk.job)) {
       throw new StoreError(`job ${chunk.job} already has an entry with job_seq ${chunk.firstSeq}`);
@@ -58,13 +60,11 @@ function writeStreams(tables: Tables, rows: Partial<Rows>, undo: Undo): void {
     undo.put(tables.follows, follow.session, [...others, frozenCopy(follow)]);
   }
   for (const segment of rows.segments ?? []) {
+    requireFilledSegment(segment);
     requireSession(tables, segment.session);
     requireJob(tables, segment.job);
-    const last = tables.segments.get(segment.session)?.at(-1)?.lastEventSeq ?? 0;
-    if (segment.firstEventSeq <= last || segment.lastEventSeq < segment.firstEventSeq) {
-      throw new StoreError(
-        `session ${segment.session}: places ${segment.firstEventSeq} to ${segment.lastEventSeq} do not follow ${last}`,
-      );
+    if (segment.firstEventSeq <= (tables.segments.get(segment.session)?.at(-1)?.lastEventSeq ?? 0)) {
+      throw new StoreError(`session ${segment.session} already has an entry with event_seq ${segment.firstEventSeq}`);
     }
     undo.append(tables.segments, segment.session, frozenCopy(segment));
   }

@@ -1,0 +1,21 @@
+/** What the process does about failures nobody awaits: those of an agent end its job, any other stays Node's affair. */
+import { installStrayFailureHandler } from "../agents/stray-failures.ts";
+import type { Log } from "../platform/log.ts";
+
+/** What Node exits with when nothing handles an exception. */
+const UNHANDLED_EXIT_CODE = 1;
+const EVENT_OF = { exception: "uncaughtException", rejection: "unhandledRejection" } as const;
+
+/** Guards the process until the returned function is called. */
+export function guardProcess(log: Log): () => void {
+  return installStrayFailureHandler({
+    onLate: (error, job) => log.debug({ err: error, job }, "a failure of an agent came after its job had ended"),
+    onUnowned(error, origin) {
+      // Another listener means that somebody else decides; alone, we must do what Node would have done without us.
+      if (process.listenerCount(EVENT_OF[origin]) > 1) return;
+      log.error({ err: error }, `an unhandled ${origin} outside any agent; ending the process`);
+      console.error(error);
+      process.exit(UNHANDLED_EXIT_CODE);
+    },
+  });
+}

@@ -1,0 +1,29 @@
+/** Commands from one node to the owner of a tree, and their outcomes. */
+import type { CommandOutcome, CommandRow, NodeId } from "../../kernel/ports.ts";
+import { StoreError } from "../../kernel/store-error.ts";
+import type { Database } from "./database.ts";
+import type { Keys } from "./keys.ts";
+
+export function createCommands(database: Database, keys: Keys) {
+  const insert = database.prepare(
+    "INSERT INTO commands (id, root, job, kind, body, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+  );
+  const answer = database.prepare("UPDATE commands SET outcome = ? WHERE id = ? AND outcome IS NULL");
+  const selectOpen = database.prepare<CommandRow>(
+    `SELECT command.id, root.id AS root, job.id AS job, command.kind, command.body, command.created_at AS createdAt
+    FROM commands AS command JOIN jobs AS root ON root.key = command.root JOIN jobs AS job ON job.key = command.job
+    WHERE command.outcome IS NULL AND coalesce(root.owner, ?1) = ?1 ORDER BY command.key`,
+  );
+  const selectOutcome = database.prepare<{ outcome: string | null }>("SELECT outcome FROM commands WHERE id = ?");
+
+  return {
+    insert({ id, root, job, kind, body, createdAt }: CommandRow): void {
+      insert.run(id, keys.jobKey(root), keys.jobKey(job), kind, body, createdAt);
+    },
+    answer({ id, outcome }: CommandOutcome): void {
+      if (answer.run(outcome, id).changes === 0) throw new StoreError(`no command ${id} awaits an outcome`);
+    },
+    readOpen: (node: NodeId): readonly CommandRow[] => selectOpen.all(node),
+    readOutcome: (id: string): string | undefined => selectOutcome.get(id)?.outcome ?? undefined,
+  };
+}

@@ -1,0 +1,57 @@
+/**
+ * One batch, one transaction. Within it, rows come after the rows they name, and what a session frees or loses comes
+ * after what it gets. The order of the groups is that of `memory/commit.ts`.
+ */
+import type { CommitBatch, CommitOutcome, Rows } from "../../kernel/ports.ts";
+import type { createCommands } from "./commands.ts";
+import type { Database } from "./database.ts";
+import type { createJobs } from "./jobs.ts";
+import type { Keys } from "./keys.ts";
+import type { createLog } from "./log.ts";
+import type { createSessions } from "./sessions.ts";
+import type { createTrees } from "./trees.ts";
+
+export interface Tables {
+  readonly database: Database;
+  readonly keys: Keys;
+  readonly jobs: ReturnType<typeof createJobs>;
+  readonly log: ReturnType<typeof createLog>;
+  readonly sessions: ReturnType<typeof createSessions>;
+  readonly trees: ReturnType<typeof createTrees>;
+  readonly commands: ReturnType<typeof createCommands>;
+}
+
+/**
+ * Durable when it returns a commit; nothing is written when it throws or refuses.
+ * @throws StoreError for a row that fits nothing, a full disk, or, `fatal`, a failed one.
+ */
+export function commitBatch(tables: Tables, { claims, rows }: CommitBatch): CommitOutcome {
+  const { database, keys, trees } = tables;
+  // Nothing but this process writes, and nothing here awaits: what holds now holds until the transaction is through.
+  const refused = trees.refused(claims);
+  if (refused.length > 0) return { committed: false, refused };
+  try {
+    database.transact(() => writeRows(tables, rows));
+  } catch (error) {
+    keys.forget();
+    throw error;
+  }
+  return { committed: true };
+}
+
+function writeRows({ jobs, log, sessions, commands }: Tables, rows: Partial<Rows>): void {
+  for (const job of rows.jobs ?? []) jobs.insert(job);
+  for (const update of rows.jobUpdates ?? []) jobs.update(update);
+  for (const row of rows.idempotency ?? []) jobs.insertKey(row);
+  for (const chunk of rows.chunks ?? []) log.append(chunk);
+  for (const step of rows.steps ?? []) jobs.writeStep(step);
+
+  for (const row of rows.sessions ?? []) sessions.write(row);
+  for (const follow of rows.follows ?? []) sessions.follow(follow);
+  for (const segment of rows.segments ?? []) sessions.place(segment);
+  for (const release of rows.releases ?? []) sessions.release(release);
+  for (const session of rows.endedSessions ?? []) sessions.end(session);
+
+  for (const command of rows.commands ?? []) commands.insert(command);
+  for (const outcome of rows.commandOutcomes ?? []) commands.answer(outcome);
+}

@@ -1,0 +1,59 @@
+/**
+ * Job logs in chunks, one row for each job and commit. A row's id is `job << 28 | first_seq`, so a log is a range of ids;
+ * SQLite computes it in 64 bits, and no id ever becomes a JavaScript number. A log holds fewer than 2^28 entries, which
+ * at the least size of a payload is far more bytes than any job may log; there is room for 2^35 jobs.
+ */
+import type { Chunk, ChunkQuery, JobId } from "../../kernel/ports.ts";
+import { StoreError } from "../../kernel/store-error.ts";
+import { requireWholeChunk } from "../row-checks.ts";
+import type { Database } from "./database.ts";
+import type { Keys } from "./keys.ts";
+
+export const SEQ_BITS = 28;
+const LAST_SEQ = 2 ** SEQ_BITS - 1;
+
+/** SQL for the highest `job_seq` of the job whose key is `job`, an SQL expression; 0 for none. */
+export function headOfJob(job: string): string {
+  return `coalesce((SELECT (id & ${LAST_SEQ}) + length(kinds) - 1 FROM chunks
+    WHERE id BETWEEN ${job} << ${SEQ_BITS} AND (${job} << ${SEQ_BITS}) + ${LAST_SEQ} ORDER BY id DESC LIMIT 1), 0)`;
+}
+
+export function createLog(database: Database, keys: Keys) {
+  const insert = database.prepare(`INSERT INTO chunks (id, kinds, payloads) VALUES ((? << ${SEQ_BITS}) + ?, ?, ?)`);
+  const selectHead = database.prepare<{ head: number }>(`SELECT ${headOfJob("?1")} AS head`);
+  const select = database.prepare<{ firstSeq: number; kinds: string; payloads: string }>(
+    `SELECT id & ${LAST_SEQ} AS firstSeq, kinds, payloads FROM chunks
+    WHERE id >= coalesce(
+        (SELECT id FROM chunks
+        WHERE id BETWEEN ?1 << ${SEQ_BITS} AND (?1 << ${SEQ_BITS}) + ?2 ORDER BY id DESC LIMIT 1), ?1 << ${SEQ_BITS})
+      AND id <= (?1 << ${SEQ_BITS}) + ?3
+    ORDER BY id`,
+  );
+
+  return {
+    append(chunk: Chunk): void {
+      requireWholeChunk(chunk);
+      if (chunk.firstSeq > LAST_SEQ)
+        throw new StoreError(`job ${chunk.job} has ${LAST_SEQ} entries, and room for no more`);
+      insert.run(keys.jobKey(chunk.job), chunk.firstSeq, chunk.kinds, chunk.payloads.join("\n"));
+    },
+    head(job: JobId): number {
+      const found = keys.findJob(job);
+      return found === undefined ? 0 : (selectHead.get(found.key)?.head ?? 0);
+    },
+    read({ job, after, upTo = LAST_SEQ, limit }: ChunkQuery): readonly Chunk[] {
+      const found = keys.findJob(job);
+      if (found === undefined || limit <= 0 || upTo <= after) return [];
+      const chunks: Chunk[] = [];
+      let entries = 0;
+      for (const row of select.iterate(found.key, Math.min(after + 1, LAST_SEQ), Math.min(upTo, LAST_SEQ))) {
+        const lastSeq = row.firstSeq + row.kinds.length - 1;
+        if (lastSeq <= after) continue;
+        chunks.push({ job, firstSeq: row.firstSeq, kinds: row.kinds, payloads: row.payloads.split("\n") });
+        entries += lastSeq - Math.max(after, row.firstSeq - 1);
+        if (entries >= limit) break;
+      }
+      return chunks;
+    },
+  };
+}

@@ -1,0 +1,135 @@
+/** Sessions, the segments of their streams, and what they follow. */
+import type { Follow, Release, Segment, SessionId, SessionRow, StoredSession } from "../../kernel/ports.ts";
+import { requireFilledSegment } from "../row-checks.ts";
+import type { Database } from "./database.ts";
+import { UNFINISHED } from "./jobs.ts";
+import type { Keys } from "./keys.ts";
+import { headOfJob } from "./log.ts";
+
+type SessionColumns = Omit<StoredSession, "features" | "follows"> & { readonly features: string };
+
+export function createSessions(database: Database, keys: Keys) {
+  const insertSession = database.prepare(
+    `INSERT INTO sessions (principal, features, created_at, newest_token, presented_token, key, id, released)
+    VALUES (?, ?, ?, ?, ?, ?, ?, 0)`,
+  );
+  const updateSession = database.prepare(
+    `UPDATE sessions SET principal = ?, features = ?, created_at = ?, newest_token = ?, presented_token = ? WHERE key = ?`,
+  );
+  const selectSession = database.prepare<SessionColumns>(
+    `SELECT id, principal, features, created_at AS createdAt, newest_token AS newestToken,
+      presented_token AS presentedToken, released, coalesce(
+        (SELECT last_event_seq FROM segments WHERE session = key ORDER BY first_event_seq DESC LIMIT 1), released) AS head
+    FROM sessions WHERE key = ?`,
+  );
+  const selectIds = database.prepare<{ id: SessionId }>("SELECT id FROM sessions WHERE created_at < ? ORDER BY key");
+  const selectFollows = database.prepare<{ job: string; cursor: number; mayCancel: number }>(
+    `SELECT job.id AS job, max(follow.cursor, coalesce(placed.cursor, 0)) AS cursor, follow.may_cancel AS mayCancel
+    FROM follows AS follow JOIN jobs AS job ON job.key = follow.job
+      LEFT JOIN (SELECT job, max(last_job_seq) AS cursor FROM segments WHERE session = ?1 GROUP BY job) AS placed
+        ON placed.job = follow.job
+    WHERE follow.session = ?1
+      AND (${UNFINISHED} OR max(follow.cursor, coalesce(placed.cursor, 0)) < ${headOfJob("job.key")})`,
+  );
+
+  const insertSegment = database.prepare(
+    `INSERT INTO segments (session, first_event_seq, last_event_seq, job, first_job_seq, last_job_seq)
+    VALUES (?, ?, ?, ?, ?, ?)`,
+  );
+  const selectSegments = database.prepare<Omit<Segment, "session">>(
+    `SELECT first_event_seq AS firstEventSeq, last_event_seq AS lastEventSeq, job.id AS job,
+      first_job_seq AS firstJobSeq, last_job_seq AS lastJobSeq
+    FROM segments AS segment JOIN jobs AS job ON job.key = segment.job
+    WHERE segment.session = ?1 AND last_event_seq > ?2 AND first_event_seq >= coalesce(
+      (SELECT max(first_event_seq) FROM segments WHERE session = ?1 AND first_event_seq <= ?2 + 1), 0)
+    ORDER BY first_event_seq LIMIT ?3`,
+  );
+  /** Places begin in the order they end, so the freed segments are a range of the key. */
+  const freed = "session = ?1 AND first_event_seq <= ?2 AND last_event_seq <= ?2";
+  const selectFreed = database.prepare<{ job: number; cursor: number; upTo: number }>(
+    `SELECT job, max(last_job_seq) AS cursor, max(last_event_seq) AS upTo FROM segments WHERE ${freed} GROUP BY job`,
+  );
+  const deleteFreed = database.prepare(`DELETE FROM segments WHERE ${freed}`);
+  const setReleased = database.prepare("UPDATE sessions SET released = ? WHERE key = ?");
+
+  const writeFollow = database.prepare(
+    `INSERT INTO follows (session, job, cursor, may_cancel) VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET cursor = excluded.cursor, may_cancel = excluded.may_cancel`,
+  );
+  const moveCursor = database.prepare("UPDATE follows SET cursor = max(cursor, ?3) WHERE session = ?1 AND job = ?2");
+  const deleteFinished = database.prepare(
+    `DELETE FROM follows WHERE session = ?1 AND job = ?2 AND max(cursor, ?3) >= ${headOfJob("?2")}
+      AND NOT EXISTS (SELECT 1 FROM jobs AS job WHERE job.key = ?2 AND ${UNFINISHED})`,
+  );
+
+  const deleteOf = ["segments WHERE session", "follows WHERE session", "sessions WHERE key"].map((rows) =>
+    database.prepare(`DELETE FROM ${rows} = ?`),
+  );
+
+  return {
+    write(row: SessionRow): void {
+      const fields = [
+        row.principal,
+        row.features.join(" "),
+        row.createdAt,
+        row.newestToken,
+        row.presentedToken,
+      ] as const;
+      const known = keys.findSession(row.id);
+      if (known === undefined) insertSession.run(...fields, keys.addSession(row.id), row.id);
+      else updateSession.run(...fields, known);
+    },
+    follow({ session, job, cursor, mayCancel }: Follow): void {
+      writeFollow.run(keys.sessionKey(session), keys.jobKey(job), cursor, mayCancel ? 1 : 0);
+    },
+    place(segment: Segment): void {
+      requireFilledSegment(segment);
+      insertSegment.run(
+        keys.sessionKey(segment.session),
+        segment.firstEventSeq,
+        segment.lastEventSeq,
+        keys.jobKey(segment.job),
+        segment.firstJobSeq,
+        segment.lastJobSeq,
+      );
+    },
+    /** Moves the cursors of freed segments into the follows; follows that have nothing left to receive go. */
+    release({ session, upTo }: Release): void {
+      const key = keys.findSession(session);
+      if (key === undefined) return;
+      let released = 0;
+      for (const row of selectFreed.all(key, upTo)) {
+        released = Math.max(released, row.upTo);
+        if (deleteFinished.run(key, row.job, row.cursor).changes === 0) moveCursor.run(key, row.job, row.cursor);
+      }
+      if (released === 0) return;
+      deleteFreed.run(key, upTo);
+      setReleased.run(released, key);
+    },
+    end(session: SessionId): void {
+      const key = keys.findSession(session);
+      if (key === undefined) return;
+      for (const statement of deleteOf) statement.run(key);
+      keys.dropSession(session);
+    },
+
+    read(id: SessionId): StoredSession | undefined {
+      const key = keys.findSession(id);
+      const columns = key === undefined ? undefined : selectSession.get(key);
+      if (key === undefined || columns === undefined) return undefined;
+      return {
+        ...columns,
+        features: columns.features === "" ? [] : columns.features.split(" "),
+        follows: selectFollows
+          .all(key)
+          .map(({ job, cursor, mayCancel }) => ({ session: id, job, cursor, mayCancel: mayCancel === 1 })),
+      };
+    },
+    readSegments(session: SessionId, after: number, limit: number): readonly Segment[] {
+      const key = keys.findSession(session);
+      if (key === undefined) return [];
+      return selectSegments.all(key, after, Math.max(0, limit)).map((segment) => ({ session, ...segment }));
+    },
+    list: (createdBefore: number): readonly SessionId[] => selectIds.all(createdBefore).map(({ id }) => id),
+  };
+}
