@@ -22,12 +22,12 @@ if (!process.env.NPM_BLOCKS_SCRIPTS) symlinkSync(${JSON.stringify(process.execPa
 /** Stands in for the task behind \`npm test\`. */
 const TASK = `
 const [what] = process.argv.slice(2);
-console.log("task " + process.argv.slice(2).join(" "));
 if (what === "fail") process.exitCode = 5;
 if (what === "wait") {
   process.on("SIGTERM", () => process.exit(6));
   setInterval(() => {}, 1000);
 }
+console.log("task " + process.argv.slice(2).join(" "));
 `;
 
 function plantRepository(): PlantedProject {

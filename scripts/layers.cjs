@@ -27,4 +27,4 @@ exports.FACES = ["sessions", "coordinator", "api"];
  * Files below `src/` that only tests use: the tests, contract suites run on every implementation of a port, and what
  * a folder's tests share. They are bound by no layer and are not published.
  */
-exports.TEST_ONLY = /\.(test|test-d)\.|-contract\.|\/contract\/|\/test-[^/]+$/;
+exports.TEST_ONLY = /\.(test|test-d)\.|-contract\.|\/contract\/|[/-]test-[^/]+$/;

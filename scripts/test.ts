@@ -42,7 +42,13 @@ function runTests(args: readonly string[]): Promise<Tally> {
   console.log("── tests");
   rmSync(REPORT, { force: true });
   mkdirSync(dirname(REPORT), { recursive: true });
-  const vitest = [join(ROOT, "node_modules/vitest/vitest.mjs"), "run", "--reporter=dot", "--reporter=json"];
+  const vitest = [
+    join(ROOT, "node_modules/vitest/vitest.mjs"),
+    "run",
+    "--silent=passed-only",
+    "--reporter=minimal",
+    "--reporter=json",
+  ];
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [...vitest, `--outputFile.json=${REPORT}`, ...args], {
       cwd: ROOT,

@@ -29,11 +29,15 @@ async function save(result: unknown, file: string, io: CliIo): Promise<string> {
 }
 
 function jobFailed(error: JobError): CliError {
-  return new CliError(error.code, `job ${error.jobId} ended as ${error.finalStatus} (${error.code}): ${error.message}`, {
-    remedy: error.retryable ? "it may succeed when submitted again" : undefined,
-    exitCode: exitCodeOfStatus(error.finalStatus),
-    cause: error,
-  });
+  return new CliError(
+    error.code,
+    `job ${error.jobId} ended as ${error.finalStatus} (${error.code}): ${error.message}`,
+    {
+      remedy: error.retryable ? "it may succeed when submitted again" : undefined,
+      exitCode: exitCodeOfStatus(error.finalStatus),
+      cause: error,
+    },
+  );
 }
 
 /**

@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { EXIT_CODE_LINES, type ExitCode } from "./exit-codes.ts";
 import type { CliIo } from "./io.ts";
 
-const collect = (value: string, previous: readonly string[]): readonly string[] => [...previous, value];
+const collect = (value: string, previous: readonly string[] = []): readonly string[] => [...previous, value];
 
 const AFTER_HELP = `
 Commands that talk to a runtime find it by --url and --token, then LEASEHOLD_URL and
@@ -60,18 +60,18 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
     .option("--exit", "end after the job of --run, with its exit code")
     .action(async (files, options) => finish(await (await import("./commands/dev.ts")).dev(files, options, io)));
 
-  withServer(add("serve", "serve agents to everyone who has a token (see `leasehold token`)")).action(
-    async (files, options) => finish(await (await import("./commands/serve.ts")).serve(files, options, io)),
-  );
+  withServer(add("serve", "serve agents to everyone who has a token (see `leasehold token`)"))
+    .option("--drain <time>", "how long jobs under way may take to end when it is stopped", "10s")
+    .action(async (files, options) => finish(await (await import("./commands/serve.ts")).serve(files, options, io)));
 
   withOutcome(withConnection(add("submit", "submit a job and follow it; Ctrl-C stops following, the job goes on")))
     .argument("<agent>", "name, or name@version")
     .argument("[input]", INPUT_HELP)
     .option("--input <json>", "the input, as an option")
     .option("--detach", "print the job's id and do not follow it")
-    .option("--lease <namespace=pattern>", "authority to grant, such as fs.read=/workspace/**; repeatable", collect, [])
+    .option("--lease <namespace=pattern>", "authority to grant, such as fs.read=/workspace/**; repeatable", collect)
     .option("--lease-json <json>", `the lease as a whole: ${INPUT_HELP}`)
-    .option("--budget <currency:amount>", "what the job may spend, such as USD:5.00; repeatable", collect, [])
+    .option("--budget <currency:amount>", "what the job may spend, such as USD:5.00; repeatable", collect)
     .option("--expires <time>", "when the lease ends: a time such as 2026-05-13T23:42:00Z, or a length such as 2h")
     .option("--max-runtime <time>", "when the job is ended: seconds, or a length such as 30m")
     .option("--key <key>", "idempotency key: the same key never starts a second job")
@@ -84,7 +84,7 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
     .action(async (job, options) => finish(await (await import("./commands/watch.ts")).watch(job, options, io)));
 
   withConnection(add("jobs", "list your jobs, newest first"))
-    .option("--status <status>", "only jobs of that status; repeatable", collect, [])
+    .option("--status <status>", "only jobs of that status; repeatable", collect)
     .option("--agent <agent>", "only jobs of that agent: name, or name@version")
     .option("--limit <count>", "at most this many", "20")
     .action(async (options) => finish(await (await import("./commands/jobs.ts")).jobs(options, io)));
@@ -98,17 +98,18 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
   const addToken = (name: string, description: string): Command =>
     withJson(token.command(name).description(description)).option("--data <dir>", "data directory", ".leasehold");
   addToken("create", "make a token and print it: it is shown this once")
-    .argument("<principal>", "who it is for, such as ci-bot")
+    .argument("<name>", "name of the token, and of whom it stands for, such as ci-bot")
+    .option("--principal <id>", "whom it stands for, when several tokens are to be the same principal")
     .option("--operator", "may see and stop everyone's jobs")
     .option("--expires <time>", "when it ends: a time, or a length such as 30d")
-    .action(async (principal, options) =>
-      finish(await (await import("./commands/token.ts")).createToken(principal, options, io)),
+    .action(async (name, options) =>
+      finish(await (await import("./commands/token.ts")).createToken(name, options, io)),
     );
   addToken("list", "list tokens; the tokens themselves are not kept").action(async (options) =>
     finish(await (await import("./commands/token.ts")).listTokens(options, io)),
   );
   addToken("revoke", "revoke a token")
-    .argument("<id>", "id of the token, from `leasehold token list`")
+    .argument("<token>", "id or name of the token")
     .action(async (id, options) => finish(await (await import("./commands/token.ts")).revokeToken(id, options, io)));
 
   withJson(add("version", "print the version")).action(async (options) =>

@@ -30,7 +30,8 @@ function exitCodeOf(code: string): ExitCode {
 
 function describe(error: unknown): Failure {
   if (error instanceof CliError) return error;
-  if (!(error instanceof Error)) return { code: "FAILED", message: String(error), remedy: undefined, exitCode: EXIT.failure };
+  if (!(error instanceof Error))
+    return { code: "FAILED", message: String(error), remedy: undefined, exitCode: EXIT.failure };
   // Errors of the client and of the kernel alike carry a code of the error table.
   const code = "code" in error && typeof error.code === "string" ? error.code : "FAILED";
   return { code, message: error.message, remedy: REMEDIES[code], exitCode: exitCodeOf(code) };

@@ -103,7 +103,9 @@ export class Conversation {
   close(): Promise<void> {
     if (this.#closed !== undefined) return this.#closed.promise;
     this.#closed = Promise.withResolvers();
-    if (this.#state === "live") {
+    if (this.#state === "ended") {
+      this.#closed.resolve();
+    } else if (this.#state === "live") {
       this.#state = "closing";
       this.#link?.sendText(this.encode({ ...this.#envelope(), type: "session.close", payload: {} }));
       this.#setTimer(CLOSE_TIMEOUT_MS, () => this.#finish(closedError()));
@@ -179,8 +181,7 @@ export class Conversation {
       this.#drop(CLOSE_CODES.normal, "");
       return this.#open();
     }
-    if (payload.retryable)
-      return this.#reconnect(`the runtime refused the session: ${payload.code}: ${payload.message}`);
+    if (payload.retryable && this.#everLive) return this.#reconnect(`${payload.code}: ${payload.message}`);
     this.#finish(new SessionError(payload));
   }
 

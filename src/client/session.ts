@@ -90,7 +90,9 @@ export class LiveSession implements Session {
 
   constructor(settings: SessionSettings) {
     this.#settings = settings;
-    this.#jobs = new FollowedJobs(settings.jobLimits, async (id, ...rest) => void (await this.cancel(id, ...rest)));
+    this.#jobs = new FollowedJobs(settings.jobLimits, (id, ...rest) =>
+      handled(this.cancel(id, ...rest).then(() => {})),
+    );
     this.#conversation = new Conversation(settings, {
       live: (welcome, renewed) => this.#live(welcome, renewed),
       message: (message, length) => this.#receive(message, length),
@@ -216,7 +218,7 @@ export class LiveSession implements Session {
   #stopUnwanted(jobId: string): void {
     if (this.#jobs.find(jobId) !== undefined) return;
     this.#jobs.disown(jobId);
-    this.cancel(jobId, "the submission was aborted");
+    this.cancel(jobId, "nobody waits for this job");
   }
 
   #unsubscribe(jobId: string): void {
@@ -241,8 +243,8 @@ export class LiveSession implements Session {
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
     handled(promise);
     let aborted = false;
-    const request: Request<Type> = {
-      // One row of the registry: `type` and `payload` belong together.
+    const typed: Request<Type> = {
+      // `type` and `payload` are of one row of the registry.
       message: { ...this.#envelope(), type, payload, trace_id: traceId } as unknown as MessageOf<Type>,
       sent: false,
       lapses,
@@ -256,9 +258,11 @@ export class LiveSession implements Session {
       },
       refused: reject,
     };
+    // A union over all types, of which this is one.
+    const request = typed as unknown as AnyRequest;
     try {
       signal?.throwIfAborted();
-      this.#send(request as unknown as AnyRequest, lapses);
+      this.#send(request, lapses);
     } catch (error) {
       reject(error);
       return promise;
@@ -267,7 +271,7 @@ export class LiveSession implements Session {
     const abort = (): void => {
       aborted = true;
       reject(signal.reason);
-      if (!request.sent) this.#requests.remove(request as unknown as AnyRequest);
+      if (!request.sent) this.#requests.remove(request);
     };
     signal.addEventListener("abort", abort, { once: true });
     promise.finally(() => signal.removeEventListener("abort", abort)).catch(() => {});

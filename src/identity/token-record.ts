@@ -41,7 +41,7 @@ const Timestamp = v.pipe(
   v.string(),
   v.isoTimestamp(),
   v.transform((text) => Date.parse(text)),
-  // A day that no calendar has becomes NaN, and would never expire.
+  // What passes as ISO 8601 and is no date here (an offset of `+01`) becomes NaN, and would never expire.
   v.number(),
 );
 

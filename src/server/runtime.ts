@@ -4,6 +4,8 @@ import type { AgentDefinition } from "../agents/define-agent.ts";
 import { createAgentRegistry } from "../agents/registry.ts";
 import { type Authenticator, createAuthenticator } from "../identity/authenticator.ts";
 import { createTokens } from "../identity/token-file.ts";
+import type { Job } from "../client/job-handle.ts";
+import type { SubmitOptions } from "../client/submission.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import type { Store } from "../kernel/ports.ts";
 import { type Log, silentLog } from "../platform/log.ts";
@@ -13,6 +15,7 @@ import { Gateway } from "../sessions/gateway.ts";
 import { Outbox } from "../sessions/outbox/outbox.ts";
 import type { Connection } from "../transports/connection.ts";
 import { guardProcess } from "./process-guard.ts";
+import { createInProcess } from "./in-process.ts";
 import { type Address, type Listener, type ListenOptions, listen } from "./listener.ts";
 import { LEASEHOLD_VERSION } from "./version.ts";
 
@@ -52,6 +55,11 @@ export interface Runtime {
   listen(options?: ListenOptions): Promise<Address>;
   /** Takes charge of a connection of a transport of your own. */
   accept(connection: Connection): void;
+  /**
+   * Submits a job from this process, as the principal `dev`; see `Session.submit` of the client.
+   * @throws RequestError when it is refused.
+   */
+  submit(agent: string, input: unknown, options?: SubmitOptions): Promise<Job>;
   /** Jobs under way. */
   readonly unfinished: number;
   /**
@@ -78,12 +86,14 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     contributors: [outbox],
     onFatal: options.onFatal ?? ((error) => endProcess(log, error)),
   });
-  const gateway = new Gateway({
+  const authenticator = options.authenticator ?? createAuthenticator([createTokens(join(data, TOKEN_FILE), world)]);
+  const inProcess = createInProcess(world, (connection) => gateway.accept(connection));
+  const gateway: Gateway = new Gateway({
     kernel,
     outbox,
     world,
     log,
-    authenticator: options.authenticator ?? createAuthenticator([createTokens(join(data, TOKEN_FILE), world)]),
+    authenticator: firstOf(createAuthenticator([inProcess.tokens]), authenticator),
     runtime: { name: "leasehold", version: LEASEHOLD_VERSION },
     resumeWindowSec: options.resumeWindowSec ?? DEFAULT_RESUME_WINDOW_SEC,
     heartbeatIntervalSec: options.heartbeatIntervalSec ?? DEFAULT_HEARTBEAT_INTERVAL_SEC,
@@ -106,6 +116,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     while (kernel.unfinished > 0 && world.clock.now() < until) {
       await new Promise<void>((resolve) => world.timers.after(DRAIN_LOOK_MS, resolve));
     }
+    await inProcess.close();
     await kernel.close();
     gateway.close();
     await Promise.all(closed);
@@ -122,11 +133,16 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
       return { url, host, port };
     },
     accept: (connection) => gateway.accept(connection),
+    submit: async (agent, input, how) => (await inProcess.session()).submit(agent, input, how),
     get unfinished() {
       return kernel.unfinished;
     },
     close: ({ drainMs = 0 } = {}) => (closing ??= close(drainMs)),
   };
+}
+
+function firstOf(first: Authenticator, second: Authenticator): Authenticator {
+  return { authenticate: async (credentials) => (await first.authenticate(credentials)) ?? second.authenticate(credentials) };
 }
 
 /** Imported where it is used: a runtime on another store does without SQLite. */

@@ -2,9 +2,10 @@
  * A store whose commits can be held, failed or refused, to show what happens around them: nothing may be published
  * before its commit, and a restart must find what was.
  */
-import { createMemoryStore, type MemorySnapshot, type MemoryStore } from "../stores/memory/memory-store.ts";
+
 import type { CommitBatch, CommitOutcome, JobId, Store } from "../kernel/ports.ts";
 import { StoreError } from "../kernel/store-error.ts";
+import { createMemoryStore, type MemorySnapshot, type MemoryStore } from "../stores/memory/memory-store.ts";
 
 /** One-shot faults strike the next commit that is forwarded, in the order they were ordered; reads are never touched. */
 export interface FaultyStore extends Store {
@@ -29,9 +30,8 @@ export interface FaultyStore extends Store {
 export interface CrashableStore extends FaultyStore {
   /**
    * What a restart would find now: every commit that was acknowledged, and, of those under way, a prefix. A commit is
-   * under way while it is held, and after `failAfterApply` struck it until a later one is acknowledged.
-   * @param survives asked for each commit under way, oldest first, until it says no; default: none survives. A refused
-   * or faulty commit among them leaves nothing, whatever it says.
+   * under way while it is held, and after `failAfterApply` struck it until a later write is acknowledged.
+   * @param survives asked for each commit under way, oldest first, until it says no; default: none survives.
    * @returns what to begin a new store with: `createMemoryStore(image)`.
    */
   crashImage(survives?: (batch: CommitBatch) => boolean): Promise<MemorySnapshot>;
@@ -85,7 +85,11 @@ export function createFaultyStore(inner: Store): FaultyStore & Partial<Crashable
 
   const faulty: FaultyStore = {
     // Forwarded by hand, since a store need not be an instance of anything.
-    claimTrees: (node) => inner.claimTrees(node),
+    async claimTrees(node) {
+      const claimed = await inner.claimTrees(node);
+      doubtful = undefined;
+      return claimed;
+    },
     readJob: (id) => inner.readJob(id),
     readHeads: (jobs) => inner.readHeads(jobs),
     listJobs: (query) => inner.listJobs(query),
@@ -125,17 +129,15 @@ export function createFaultyStore(inner: Store): FaultyStore & Partial<Crashable
   };
   if (!isMemoryStore(inner)) return faulty;
 
-  return Object.defineProperties(faulty, {
-    crashImage: {
-      value: async (survives: (batch: CommitBatch) => boolean = () => false): Promise<MemorySnapshot> => {
-        const image = createMemoryStore(doubtful?.before ?? inner.snapshot());
-        for (const batch of [...(doubtful?.batches ?? []), ...waiting.map((commit) => commit.batch)]) {
-          if (!survives(batch)) break;
-          // A commit that the store would reject leaves no trace, and answers nobody after a crash.
-          await image.commit(batch).catch(() => undefined);
-        }
-        return image.snapshot();
-      },
+  return Object.assign(faulty, {
+    async crashImage(survives: (batch: CommitBatch) => boolean = () => false): Promise<MemorySnapshot> {
+      const image = createMemoryStore(doubtful?.before ?? inner.snapshot());
+      for (const batch of [...(doubtful?.batches ?? []), ...waiting.map((commit) => commit.batch)]) {
+        if (!survives(batch)) break;
+        // A commit that the store would reject leaves nothing, and a dead process hears no answer.
+        await image.commit(batch).catch(() => undefined);
+      }
+      return image.snapshot();
     },
   });
 }

@@ -12,8 +12,8 @@ function encodeHeader(size: number): string {
 
 /**
  * One whole frame as a string with one character per byte, to be written with the encoding `latin1`. Frames in this
- * form are joined by `+`, which copies nothing: a turn's frames become bytes once, in the socket. Frames of ASCII text
- * alone are not even converted. Measured against one Buffer per turn: a tenth to a fifth faster.
+ * form are joined by `+`, which copies nothing: a turn's frames become bytes once, in the socket, and ASCII text is not
+ * even converted. Measured beside one Buffer per turn: a fifth less time for ASCII, a little more for other text.
  * @param text up to 4 GiB in UTF-8; a lone surrogate becomes U+FFFD, so that the frame is always valid.
  */
 export function encodeTextFrame(text: string): string {

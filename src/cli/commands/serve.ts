@@ -1,6 +1,7 @@
 /** `leasehold serve`: agents for everyone who has a token of the data directory's token file. */
 import { join, resolve } from "node:path";
 import { createTokens } from "../../identity/token-file.ts";
+import type { Log } from "../../platform/log.ts";
 import { TOKEN_FILE } from "../../server/runtime.ts";
 import { isLoopbackAddress } from "../../transports/host-check.ts";
 import { CliError } from "../cli-error.ts";
@@ -19,25 +20,23 @@ interface ServeOptions extends ServerOptions {
 const CREATE_ONE = "make one with `leasehold token create <name>`";
 
 /** @throws CliError NO_TOKENS beyond loopback: whoever listens there must know who calls. */
-async function checkTokens({ host, data }: ServeOptions, io: CliIo): Promise<void> {
+async function checkTokens({ host, data }: ServeOptions, log: Log, io: CliIo): Promise<void> {
   const tokens = await createTokens(join(resolve(io.cwd, data), TOKEN_FILE), io.world).list();
   if (tokens.length > 0) return;
   if (host !== "localhost" && !isLoopbackAddress(host)) {
     throw new CliError("NO_TOKENS", `refusing to listen on ${host} without any token`, { remedy: CREATE_ONE });
   }
-  io.stderr.write(`nobody can connect yet, since there are no tokens: ${CREATE_ONE}\n`);
+  log.warn({}, `nobody can connect yet, since there are no tokens: ${CREATE_ONE}`);
 }
 
 /** Serves until SIGINT, SIGTERM or SIGHUP; jobs under way then have `--drain` to end. */
 export async function serve(files: readonly string[], options: ServeOptions, io: CliIo): Promise<ExitCode> {
   const { json = false } = options;
   using interrupt = listenForInterrupt(io, ["output-closed"]);
-  const drainMs = parseDuration(options.drain, "--drain") * 1_000;
-  await checkTokens(options, io);
-
-  // With --json the address is the first line on stdout, so that what is logged before it waits.
-  const output = json ? io.stdout : io.stderr;
-  const log = createLineLog({ output, clock: io.world.clock, json, from: "info" });
+  const drainMs = parseDuration(options.drain, "--drain", 0) * 1_000;
+  // stdout begins with the address; what is logged from here on goes to stderr, where nothing has to wait for it.
+  const log = createLineLog({ output: io.stderr, clock: io.world.clock, json, from: "info" });
+  await checkTokens(options, log, io);
   const serving = await startServing(files, options, undefined, log, io);
   const { url } = serving.address;
   if (json) io.stdout.write(jsonLine({ type: "ready", url, pid: io.pid, agents: serving.agents }));

@@ -24,7 +24,10 @@ export function readLease(pairs: readonly string[], json: unknown): Lease | unde
     const equals = pair.indexOf("=");
     const [namespace, pattern] = [pair.slice(0, equals), pair.slice(equals + 1)];
     if (equals < 1 || pattern === "") {
-      throw usageError(`--lease must be namespace=pattern, not "${pair}"`, "write, say, --lease 'fs.read=/workspace/**'");
+      throw usageError(
+        `--lease must be namespace=pattern, not "${pair}"`,
+        "write, say, --lease 'fs.read=/workspace/**'",
+      );
     }
     lease.set(namespace, [...(lease.get(namespace) ?? []), pattern]);
   }

@@ -22,11 +22,11 @@ export function parseLimit(text: string): number {
   return parseWhole(text, "--limit", 1, 1_000);
 }
 
-/** Seconds of `90`, `90s`, `30m`, `2h` or `1d`; at least 1. */
-export function parseDuration(text: string, name: string): number {
+/** Seconds of `90`, `90s`, `30m`, `2h` or `1d`; at least `least`. */
+export function parseDuration(text: string, name: string, least = 1): number {
   const [, digits, unit] = DURATION.exec(text) ?? [];
   const seconds = Number(digits) * (SECONDS[unit ?? ""] ?? Number.NaN);
-  if (!(seconds >= 1)) throw usageError(`${name} must be a length of time such as 90s, 30m or 2h, not "${text}"`);
+  if (!(seconds >= least)) throw usageError(`${name} must be a length of time such as 90s, 30m or 2h, not "${text}"`);
   return seconds;
 }
 
@@ -39,7 +39,9 @@ export function parseInstant(text: string, name: string, now: number): number {
   if (DURATION.test(text)) return now + parseDuration(text, name) * 1_000;
   const instant = INSTANT.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(instant)) {
-    throw usageError(`${name} must be a time such as 2026-05-13T23:42:00Z, or a length of time such as 2h, not "${text}"`);
+    throw usageError(
+      `${name} must be a time such as 2026-05-13T23:42:00Z, or a length of time such as 2h, not "${text}"`,
+    );
   }
   return instant;
 }

@@ -1,7 +1,7 @@
 /** A job's events as lines for people. */
-import type { Colors } from "picocolors/types";
 import type { JobEvent } from "../../client/job-handle.ts";
 import type { EventBody } from "../../protocol/event-bodies.ts";
+import type { Colors } from "./colors.ts";
 import { cut, pad, wrap } from "./display-width.ts";
 import { progressText } from "./progress-bar.ts";
 import { safeLine, safeText } from "./sanitize.ts";
@@ -31,6 +31,10 @@ function joined(...values: readonly unknown[]): string {
     .map(preview)
     .filter((text) => text !== "")
     .join(" ");
+}
+
+function metricText({ name, value, unit, dimensions = {} }: EventBody<"metric">): string {
+  return joined(name, value, unit, ...Object.entries(dimensions).map(([key, of]) => `${key}=${preview(of)}`));
 }
 
 /** Formats events of one job in the order of its log: a result is shown under the name of the tool that was called. */
@@ -99,7 +103,7 @@ export function createEventLines({ colors, width }: LineStyle): (event: JobEvent
       case "tool_result":
         return toolResult(event.body);
       case "metric":
-        return summary("metric", colors.dim, joined(event.body.name, event.body.value, event.body.unit));
+        return summary("metric", colors.dim, metricText(event.body));
       case "artifact_ref": {
         const { uri, content_type, byte_size } = event.body;
         return summary("artifact", colors.green, joined(uri, content_type, byte_size && `${byte_size} bytes`));

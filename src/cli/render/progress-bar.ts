@@ -1,6 +1,6 @@
 /** A job's progress (§8.2.1) as one line. */
-import type { Colors } from "picocolors/types";
 import type { EventBody } from "../../protocol/event-bodies.ts";
+import type { Colors } from "./colors.ts";
 import { cut } from "./display-width.ts";
 import { safeLine } from "./sanitize.ts";
 

@@ -1,5 +1,5 @@
 /** Rows in columns, for `leasehold jobs` and `leasehold token list`. */
-import type { Colors } from "picocolors/types";
+import type { Colors } from "./colors.ts";
 import { cut, displayWidth, pad } from "./display-width.ts";
 import { safeLine } from "./sanitize.ts";
 

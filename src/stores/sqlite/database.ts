@@ -2,8 +2,8 @@
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { StoreError } from "../../kernel/store-error.ts";
 
-/** 8 KiB pages: fewer of them per commit than 4 KiB, and no larger write for a commit of one small row than the log needs. */
-const PAGE_BYTES = 8192;
+/** SQLite's default, and measured: 8 KiB pages save nothing on 64 jobs, and cost a tenth more on one small commit. */
+const PAGE_BYTES = 4096;
 /** Pages kept in memory: enough for the right edge of every table and index, which is where commits write. */
 const CACHE_KIB = 16_384;
 
@@ -75,6 +75,11 @@ function connect(file: string, maxBytes: number | undefined): DatabaseSync {
     connection?.close();
     throw storeError(error, `cannot open ${file}`);
   }
+}
+
+/** `limit` as SQL understands it: there, a negative one means none, and infinity is no integer. */
+export function rowLimit(limit: number): number {
+  return Math.min(Math.max(0, limit), Number.MAX_SAFE_INTEGER);
 }
 
 /** SQLite's primary result codes (`errcode & 0xff`) that this store tells apart. */

@@ -2,7 +2,7 @@
 import type { JobRecord } from "../../kernel/job/job-record.ts";
 import type { Outcome } from "../../kernel/job/job-state.ts";
 import type { IdempotencyRow, JobId, JobQuery, JobUpdate, StepRow } from "../../kernel/ports.ts";
-import type { Database } from "./database.ts";
+import { type Database, rowLimit } from "./database.ts";
 import type { Keys } from "./keys.ts";
 import { FIRST_EPOCH } from "./keys.ts";
 
@@ -103,7 +103,7 @@ export function createJobs(database: Database, keys: Keys) {
         query.agent ?? null,
         query.createdAfter ?? -1,
         query.createdBefore ?? Number.MAX_SAFE_INTEGER,
-        Math.max(0, query.limit),
+        rowLimit(query.limit),
       );
       return found.map(toJobRecord);
     },

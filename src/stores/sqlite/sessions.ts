@@ -1,7 +1,7 @@
 /** Sessions, the segments of their streams, and what they follow. */
 import type { Follow, Release, Segment, SessionId, SessionRow, StoredSession } from "../../kernel/ports.ts";
 import { requireFilledSegment } from "../row-checks.ts";
-import type { Database } from "./database.ts";
+import { type Database, rowLimit } from "./database.ts";
 import { UNFINISHED } from "./jobs.ts";
 import type { Keys } from "./keys.ts";
 import { headOfJob } from "./log.ts";
@@ -128,7 +128,7 @@ export function createSessions(database: Database, keys: Keys) {
     readSegments(session: SessionId, after: number, limit: number): readonly Segment[] {
       const key = keys.findSession(session);
       if (key === undefined) return [];
-      return selectSegments.all(key, after, Math.max(0, limit)).map((segment) => ({ session, ...segment }));
+      return selectSegments.all(key, after, rowLimit(limit)).map((segment) => ({ session, ...segment }));
     },
     list: (createdBefore: number): readonly SessionId[] => selectIds.all(createdBefore).map(({ id }) => id),
   };

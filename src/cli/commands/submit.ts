@@ -1,0 +1,68 @@
+/** `leasehold submit`: a job with its lease, followed to its end unless told otherwise. */
+import type { SubmitOptions } from "../../client/submission.ts";
+import { usageError } from "../cli-error.ts";
+import type { ConnectionOptions } from "../connection.ts";
+import { EXIT, type ExitCode } from "../exit-codes.ts";
+import { followJob, type OutcomeOptions, stoppedFollowing } from "../follow-job.ts";
+import { listenForInterrupt } from "../interrupt-signal.ts";
+import type { CliIo } from "../io.ts";
+import { openSession } from "../open-session.ts";
+import { readJson } from "../options/input.ts";
+import { readBudget, readLease } from "../options/lease.ts";
+import { parseDuration, parseInstant } from "../options/numbers-and-times.ts";
+import { jsonLine, safeLine } from "../render/sanitize.ts";
+
+interface SubmitCommandOptions extends ConnectionOptions, OutcomeOptions {
+  readonly input?: string;
+  readonly detach?: boolean;
+  readonly lease?: readonly string[];
+  readonly leaseJson?: string;
+  readonly budget?: readonly string[];
+  readonly expires?: string;
+  readonly maxRuntime?: string;
+  readonly key?: string;
+}
+
+async function readSubmission(options: SubmitCommandOptions, io: CliIo): Promise<SubmitOptions> {
+  const { leaseJson, expires, maxRuntime } = options;
+  const whole = leaseJson === undefined ? undefined : await readJson(leaseJson, "the lease", io);
+  return {
+    lease: readLease(options.lease ?? [], whole),
+    budget: readBudget(options.budget ?? []),
+    expiresAt: expires === undefined ? undefined : new Date(parseInstant(expires, "--expires", io.world.clock.now())),
+    maxRuntimeSec: maxRuntime === undefined ? undefined : parseDuration(maxRuntime, "--max-runtime"),
+    idempotencyKey: options.key,
+  };
+}
+
+/** Following ends with the job's exit code (`exit-codes.ts`); Ctrl-C stops following, and the job goes on. */
+export async function submit(
+  agent: string,
+  inputArgument: string | undefined,
+  options: SubmitCommandOptions,
+  io: CliIo,
+): Promise<ExitCode> {
+  if (inputArgument !== undefined && options.input !== undefined) {
+    throw usageError("the input is given twice", "give it as an argument or with --input");
+  }
+  if (inputArgument === "-" && options.leaseJson === "-") throw usageError("standard input can be read only once");
+  const inputText = inputArgument ?? options.input;
+  const input = inputText === undefined ? undefined : await readJson(inputText, "the input", io);
+  const submission = await readSubmission(options, io);
+
+  using interrupt = listenForInterrupt(io);
+  const { signal } = interrupt;
+  await using session = await openSession(options, signal, io);
+  const job = await session.submit(agent, input, { ...submission, signal });
+  if (options.detach) {
+    io.stdout.write(
+      options.json ? jsonLine({ type: "job", job_id: job.id, agent: job.agent }) : `${safeLine(job.id)}\n`,
+    );
+    return EXIT.ok;
+  }
+  try {
+    return await followJob(job, options, signal, io);
+  } catch (error) {
+    throw signal.aborted && error === signal.reason ? stoppedFollowing(job.id) : error;
+  }
+}
