@@ -69,7 +69,7 @@ export async function startRuntimeServer(
 async function createToken(root: string, form: Form, data: string): Promise<string> {
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    [...commandLine(form), "token", "create", "--data", data, "--json"],
+    [...commandLine(form), "token", "create", "bench", "--data", data, "--json"],
     { cwd: root, timeout: TOKEN_TIMEOUT_MS },
   );
   const { token } = JSON.parse(stdout) as { token?: unknown };

@@ -5,12 +5,6 @@ import { enableCompileCache } from "node:module";
 enableCompileCache();
 const [{ createProcessIo }, { runCli }] = await Promise.all([import("./process-io.ts"), import("./run-cli.ts")]);
 
-// `node:sqlite` says on first use, in early releases of Node 24, that it is experimental. We know; users need not.
-const emitWarning = process.emitWarning.bind(process) as (...args: unknown[]) => void;
-process.emitWarning = (warning: string | Error, ...rest: unknown[]) => {
-  if (!String(warning).includes("SQLite is an experimental feature")) emitWarning(warning, ...rest);
-};
-
 const exitCode = await runCli(process.argv.slice(2), createProcessIo());
 // What is still open must not keep the command alive; what is still being written must go out first.
 process.stdout.write("", () => process.stderr.write("", () => process.exit(exitCode)));

@@ -102,7 +102,7 @@ export class JobHandle implements Job {
   #result: Promise<unknown> | undefined;
   #settle: ((ending: Ending) => void) | undefined;
 
-  /** @param cancel sends the request; called only while the job has not ended. */
+  /** @param cancel sends the request; not called once the job has ended. */
   constructor(id: string, limits: JobLimits, cancel: Job["cancel"]) {
     this.id = id;
     this.#cancel = cancel;
@@ -167,7 +167,8 @@ export class JobHandle implements Job {
   }
 
   cancel(reason?: string, options?: Waiting): Promise<void> {
-    return this.ended ? Promise.resolve() : this.#cancel(reason, options);
+    const isOver = this.#ending !== undefined && "message" in this.#ending;
+    return isOver ? Promise.resolve() : this.#cancel(reason, options);
   }
 
   /** Takes what `job.accepted` or `job.subscribed` says of the job, and how the handle came to it. */

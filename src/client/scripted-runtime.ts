@@ -138,8 +138,9 @@ export class ScriptedRuntime {
     this.socket.cut(code);
   }
 
-  /** Forgets every session, but no job. */
+  /** Forgets every session, but no job. Only sessions without a connection expire, so that none keeps one. */
   expireSessions(): void {
+    for (const session of this.#sessions.values()) session.socket?.cut(1006);
     this.#sessions.clear();
   }
 

@@ -60,7 +60,10 @@ export class Kernel {
       commits: this.#commits,
       onEnded: (job) => this.#runner.release(job.record.id, new CodedError("CANCELLED", "the job has ended")),
       onLost: (job, error) => {
-        this.#runner.release(job.record.id, new CodedError("INTERNAL_ERROR", "the job's events could not be stored", { cause: error }));
+        this.#runner.release(
+          job.record.id,
+          new CodedError("INTERNAL_ERROR", "the job's events could not be stored", { cause: error }),
+        );
         if (!(error instanceof StaleTreeError)) this.#recovery.reload(job.record.id, job.claim);
       },
     });
@@ -69,14 +72,22 @@ export class Kernel {
     this.#recovery = new Recovery({ agents, store, world, log, table: this.#table, runner: this.#runner });
   }
 
-  /** Takes up what an earlier run left unfinished. Call once, before anything else. */
+  /** Takes up what an earlier run left unfinished. Call once, before anything else. Closed when it rejects. */
   async start(): Promise<void> {
-    await this.#recovery.recover(this.#node);
-    this.#unwake = this.#store.onWake(() => {
+    try {
+      await this.#recovery.recover(this.#node);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    const runCommands = (): void => {
       this.#stops.runCommands(this.#node).catch((error: unknown) => {
         this.#log.error({ err: error }, "commands of other nodes could not be read");
       });
-    });
+    };
+    this.#unwake = this.#store.onWake(runCommands);
+    // What was asked while nobody owned the tree has woken nobody.
+    runCommands();
   }
 
   /** See `Submissions.submit`. */
@@ -94,9 +105,9 @@ export class Kernel {
     return this.#agents.list();
   }
 
-  /** The job as it was last committed, or as it is about to be. */
+  /** The job as it was last committed. */
   async readJob(id: JobId): Promise<JobRecord | undefined> {
-    return this.#table.get(id)?.record ?? (await this.#store.readJob(id));
+    return this.#table.get(id)?.durable ?? (await this.#store.readJob(id));
   }
 
   listJobs(query: JobQuery): Promise<readonly JobRecord[]> {
@@ -141,13 +152,15 @@ export class Kernel {
 
   /**
    * Lets go of everything without ending any job: agents are shut out, and the next start takes the jobs up as after a
-   * crash. What was emitted until now is committed first. The store stays open.
+   * crash. What was emitted until now is committed first. Submissions are refused from now on. The store stays open.
    */
   async close(): Promise<void> {
     const closing = new CodedError("INTERNAL_ERROR", "the runtime is closing");
     this.#unwake();
+    this.#table.close(closing);
+    this.#recovery.close();
     for (const job of this.#table.values()) this.#runner.release(job.record.id, closing);
     await this.#commits.idle();
-    for (const job of this.#table.values()) job.evict(closing);
+    this.#table.clear(closing);
   }
 }

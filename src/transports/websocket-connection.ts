@@ -135,7 +135,11 @@ class WebSocketConnection implements Connection {
     const bytes = this.#unwritten;
     this.#unwritten = "";
     // No data frame may follow a close frame (§5.5.1), be it our answer to the peer's.
-    if (bytes !== "" && this.#isWritable) this.#socket.write(bytes, "latin1");
+    if (bytes === "" || !this.#isWritable) return;
+    this.#socket.write(bytes, "latin1");
+    // What the kernel takes at once brings no `drain` event. In a later turn, so that a follower that answers
+    // `drained` with its next page leaves room for others.
+    if (this.#owesDrained && !this.overloaded) this.#environment.timers.soon(() => this.#drain());
   }
 
   #drain(): void {

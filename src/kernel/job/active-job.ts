@@ -8,14 +8,14 @@ import { EntryBuffer, eventPayload, terminalPayload } from "../log/entry.ts";
 import type { GroupCommit, Staged, TransitionSource } from "../log/group-commit.ts";
 import type { IdempotencyRow, Rows, StepRow, TreeClaim } from "../ports.ts";
 import type { JobRecord } from "./job-record.ts";
-import { type Decision, decide, isTerminal, type JobCommand } from "./job-state.ts";
+import { type Decision, decide, type JobCommand } from "./job-state.ts";
 
 /** How much one job may have waiting for a commit before emission waits: two full chunks, about. */
 const MAX_BUFFERED_ENTRIES = 512;
 const MAX_BUFFERED_BYTES = 262_144;
 
-/** Called once the transition it belongs to is durable (`undefined`), or lost (the error). Must not throw. */
-export type CommitListener = (error: unknown | undefined) => void;
+/** Called once the transition it belongs to is durable (`undefined`, and the job after it), or lost (the error). Must not throw. */
+export type CommitListener = (error: unknown | undefined, job: JobRecord) => void;
 
 interface Waiters {
   readonly listeners: readonly CommitListener[];
@@ -30,6 +30,7 @@ export class ActiveJob implements TransitionSource {
   readonly #onCommitted: (job: ActiveJob, ended: boolean) => void;
   readonly #onLost: (job: ActiveJob, error: unknown) => void;
   #record: JobRecord;
+  #durable: JobRecord | undefined;
   #accepted: boolean;
   #stateChanged = false;
   #ended = false;
@@ -55,6 +56,7 @@ export class ActiveJob implements TransitionSource {
     onLost: (job: ActiveJob, error: unknown) => void;
   }) {
     this.#record = options.record;
+    this.#durable = options.accepted ? undefined : options.record;
     this.claim = options.claim;
     this.#buffer = new EntryBuffer(options.head);
     this.#accepted = options.accepted;
@@ -67,6 +69,11 @@ export class ActiveJob implements TransitionSource {
 
   get record(): JobRecord {
     return this.#record;
+  }
+
+  /** The job as it was last committed, which is all that anyone outside may hear of; undefined before its first commit. */
+  get durable(): JobRecord | undefined {
+    return this.#durable;
   }
 
   /** Moves the state machine; undefined when the command changed nothing. Entries it asks for are on the log after. */
@@ -136,6 +143,7 @@ export class ActiveJob implements TransitionSource {
     if (this.#idempotency !== undefined) rows.idempotency = [this.#idempotency];
     this.#accepted = false;
     this.#stateChanged = false;
+    this.#ended = false;
     this.#steps = [];
     this.#idempotency = undefined;
     const waiters = this.#takeWaiters();
@@ -146,12 +154,14 @@ export class ActiveJob implements TransitionSource {
       transition: { job: record, accepted, ended, chunks },
       rows,
       committed: () => {
+        this.#durable = record;
         this.#finish(waiters, undefined);
-        this.#onCommitted(this, ended && isTerminal(record.status));
+        this.#onCommitted(this, ended);
       },
       failed: (error) => {
-        this.#finish(waiters, error);
+        // The agent is shut out before it hears that what it waits for is lost: it cannot go on as if nothing were.
         this.#onLost(this, error);
+        this.#finish(waiters, error);
       },
     };
   }
@@ -165,7 +175,7 @@ export class ActiveJob implements TransitionSource {
 
   /** Room is given either way: an emission that waits for it fails at its next step, by the job having stopped. */
   #finish(waiters: Waiters, error: unknown): void {
-    for (const listener of waiters.listeners) listener(error);
+    for (const listener of waiters.listeners) listener(error, this.#durable ?? this.#record);
     waiters.room?.resolve();
   }
 }

@@ -1,4 +1,5 @@
 /** The unfinished jobs this node owns, by id, and who watches their logs. */
+import type { CodedError } from "../../protocol/errors.ts";
 import type { Clock } from "../../platform/world.ts";
 import type { GroupCommit } from "../log/group-commit.ts";
 import type { IdempotencyRow, JobId, TreeClaim } from "../ports.ts";
@@ -20,6 +21,7 @@ export class JobTable {
   readonly #onLost: (job: ActiveJob, error: unknown) => void;
   readonly #jobs = new Map<JobId, ActiveJob>();
   readonly #watchers = new Map<JobId, Set<() => void>>();
+  #closed: CodedError | undefined;
 
   constructor(options: {
     clock: Clock;
@@ -47,7 +49,9 @@ export class JobTable {
     return this.#jobs.values();
   }
 
+  /** @throws CodedError the reason for which the table was closed. */
   add(job: NewActiveJob): ActiveJob {
+    if (this.#closed !== undefined) throw this.#closed;
     const active = new ActiveJob({
       ...job,
       clock: this.#clock,
@@ -57,6 +61,18 @@ export class JobTable {
     });
     this.#jobs.set(job.record.id, active);
     return active;
+  }
+
+  /** Takes no job any more. Those that are here stay until `clear`. */
+  close(reason: CodedError): void {
+    this.#closed ??= reason;
+  }
+
+  /** Takes every job out of memory; whoever waits for a commit of theirs hears `error`. */
+  clear(error: CodedError): void {
+    const jobs = [...this.#jobs.values()];
+    this.#jobs.clear();
+    for (const job of jobs) job.evict(error);
   }
 
   /** Calls `watcher` after each commit that added to the job's log; returns how to stop. */
@@ -80,7 +96,7 @@ export class JobTable {
   #lost(job: ActiveJob, error: unknown): void {
     if (this.#jobs.get(job.record.id) !== job) return;
     this.#jobs.delete(job.record.id);
-    job.evict(error);
     this.#onLost(job, error);
+    job.evict(error);
   }
 }

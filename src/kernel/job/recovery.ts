@@ -4,10 +4,11 @@
  * with one retryable error.
  */
 import type { Log } from "../../platform/log.ts";
-import type { World } from "../../platform/world.ts";
+import type { Timer, World } from "../../platform/world.ts";
 import { CodedError } from "../../protocol/errors.ts";
 import type { Agents } from "../agents-port.ts";
-import type { NodeId, Store, TreeClaim } from "../ports.ts";
+import type { JobId, NodeId, Store, TreeClaim } from "../ports.ts";
+import { firstDeadline } from "./deadlines.ts";
 import type { JobRecord } from "./job-record.ts";
 import { isTerminal } from "./job-state.ts";
 import type { JobTable } from "./job-table.ts";
@@ -17,7 +18,7 @@ import type { Runner } from "./run.ts";
 export const MAX_ATTEMPTS = 5;
 /** The pause before the third attempt; it doubles with each further one. The second follows at once. */
 const FIRST_PAUSE_MS = 1_000;
-/** Between tries to read or end a job whose commit failed: doubles from the first to the last. */
+/** Until a job whose commit failed is taken up: doubles from the first to the last, until a commit of the job succeeds. */
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 30_000;
 
@@ -28,6 +29,10 @@ export class Recovery {
   readonly #log: Log;
   readonly #table: JobTable;
   readonly #runner: Runner;
+  /** How long each job waits the next time one of its commits fails; absent for the first time. */
+  readonly #retryMs = new Map<JobId, number>();
+  readonly #retries = new Set<Timer>();
+  #closed = false;
 
   constructor(options: { agents: Agents; store: Store; world: World; log: Log; table: JobTable; runner: Runner }) {
     this.#agents = options.agents;
@@ -47,26 +52,41 @@ export class Recovery {
     if (trees.length > 0) this.#log.info({ trees: trees.length }, "took up unfinished jobs of an earlier run");
   }
 
-  /** Takes up one job from what the store has of it, trying again later while the store fails. */
-  reload(id: string, claim: TreeClaim, retryMs: number = FIRST_RETRY_MS): void {
-    this.#world.timers.after(retryMs, () => {
+  /** Takes up one job, in a while, from what the store has of it; tries again later while the store fails. */
+  reload(id: JobId, claim: TreeClaim): void {
+    if (this.#closed) return;
+    const delay = this.#retryMs.get(id) ?? FIRST_RETRY_MS;
+    this.#retryMs.set(id, Math.min(delay * 2, LAST_RETRY_MS));
+    const retry = this.#world.timers.after(delay, () => {
+      this.#retries.delete(retry);
       this.#reload(id, claim).catch((error: unknown) => {
         this.#log.error({ job: id, err: error }, "a job whose commit failed cannot be read back; trying again");
-        this.reload(id, claim, Math.min(retryMs * 2, LAST_RETRY_MS));
+        this.reload(id, claim);
       });
     });
+    this.#retries.add(retry);
   }
 
-  async #reload(id: string, claim: TreeClaim): Promise<void> {
+  /** Takes up nothing any more. */
+  close(): void {
+    this.#closed = true;
+    for (const retry of this.#retries) retry.cancel();
+    this.#retries.clear();
+  }
+
+  async #reload(id: JobId, claim: TreeClaim): Promise<void> {
     const record = await this.#store.readJob(id);
     // A job whose very first commit failed was never accepted: there is nothing to take up.
-    if (record === undefined || isTerminal(record.status) || this.#table.get(id) !== undefined) return;
-    await this.#takeUp(record, claim);
+    if (record === undefined || isTerminal(record.status)) this.#retryMs.delete(id);
+    else if (this.#table.get(id) === undefined) await this.#takeUp(record, claim);
   }
 
   async #takeUp(record: JobRecord, claim: TreeClaim): Promise<void> {
     const heads = await this.#store.readHeads([record.id]);
     const job = this.#table.add({ record, claim, head: heads.get(record.id) ?? 0, accepted: false });
+    job.whenCommitted((error) => {
+      if (error === undefined) this.#retryMs.delete(record.id);
+    });
     if (record.status === "ending") {
       job.apply({ type: "settle" });
       return;
@@ -77,9 +97,14 @@ export class Recovery {
       this.#runner.end(job, { status: "error", error: obstacle.toBody() });
       return;
     }
-    const pause = record.attempt < 2 ? 0 : FIRST_PAUSE_MS * 2 ** (record.attempt - 2);
-    if (pause === 0) this.#runner.start(job);
-    else this.#world.timers.after(pause, () => this.#runner.start(job));
+    // One that has passed meanwhile ends the job before its agent could run again.
+    const deadline = firstDeadline(record);
+    if (deadline !== undefined && deadline.at <= this.#world.clock.now()) {
+      this.#runner.end(job, deadline.outcome);
+      return;
+    }
+    if (record.attempt < 2) this.#runner.start(job);
+    else this.#runner.startAfter(job, FIRST_PAUSE_MS * 2 ** (record.attempt - 2));
   }
 
   /** Why the job cannot have another attempt; undefined when it can. */

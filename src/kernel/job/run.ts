@@ -14,6 +14,8 @@ import { readSubmission } from "./submission.ts";
 /** What a run holds on to until its job's outcome is fixed. */
 interface Run {
   readonly deadline: Timer | undefined;
+  /** Runs until the next attempt may start. */
+  pause?: Timer;
   attempt?: Attempt;
 }
 
@@ -33,7 +35,9 @@ export class Runner {
 
   /** Takes charge of a job: from now on its deadline ends it, whether or not an attempt is under way. */
   hold(job: ActiveJob): void {
-    this.#runs.set(job.record.id, { deadline: armDeadline(job.record, this.#world, (outcome) => this.end(job, outcome)) });
+    this.#runs.set(job.record.id, {
+      deadline: armDeadline(job.record, this.#world, (outcome) => this.end(job, outcome)),
+    });
   }
 
   /**
@@ -46,6 +50,12 @@ export class Runner {
       const run = this.#runs.get(job.record.id);
       if (error === undefined && run !== undefined) void this.#attempt(job, run, parsed);
     });
+  }
+
+  /** Starts the next attempt of a held job after `pauseMs`, unless it is released before. */
+  startAfter(job: ActiveJob, pauseMs: number): void {
+    const run = this.#runs.get(job.record.id);
+    if (run !== undefined) run.pause = this.#world.timers.after(pauseMs, () => this.start(job));
   }
 
   /**
@@ -65,6 +75,7 @@ export class Runner {
     if (run === undefined) return;
     this.#runs.delete(id);
     run.deadline?.cancel();
+    run.pause?.cancel();
     run.attempt?.stop(reason);
   }
 
@@ -97,7 +108,8 @@ function succeeded(returned: AgentReturn): Outcome {
 }
 
 function internalError(error: unknown): CodedError {
-  const message = error instanceof Error ? error.message : String(error);
+  const message =
+    error instanceof Error ? error.message : `it threw ${typeof error === "object" ? "an object" : String(error)}`;
   return new CodedError("INTERNAL_ERROR", `the agent failed: ${message}`, { cause: error });
 }
 

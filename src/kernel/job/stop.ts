@@ -19,6 +19,8 @@ export class Stops {
   readonly #commits: GroupCommit;
   readonly #table: JobTable;
   readonly #runner: Runner;
+  #runningCommands = false;
+  #moreCommands = false;
 
   constructor(options: { store: Store; log: Log; commits: GroupCommit; table: JobTable; runner: Runner }) {
     this.#store = options.store;
@@ -40,7 +42,10 @@ export class Stops {
       const ended = await this.#store.readJob(request.job);
       if (ended === undefined) throw new CodedError("JOB_NOT_FOUND", `there is no job ${request.job} that you may see`);
       if (!isTerminal(ended.status)) {
-        throw new CodedError("INTERNAL_ERROR", `job ${request.job} is being taken up after a fault of the store; try again`);
+        throw new CodedError(
+          "INTERNAL_ERROR",
+          `job ${request.job} is being taken up after a fault of the store; try again`,
+        );
       }
       answered(ended);
       return;
@@ -48,37 +53,70 @@ export class Stops {
     const because = request.reason === undefined ? "" : `: ${request.reason}`;
     const error = new CodedError("CANCELLED", `the job was cancelled${because}`);
     return new Promise((resolve, reject) => {
-      job.whenCommitted((failure) => {
-        if (failure === undefined) {
-          answered(job.record);
+      job.whenCommitted((failure, stored) => {
+        if (failure !== undefined) {
+          reject(
+            new CodedError("INTERNAL_ERROR", "the cancellation could not be stored; try again", { cause: failure }),
+          );
+          return;
+        }
+        try {
+          answered(stored);
           resolve();
-        } else {
-          reject(new CodedError("INTERNAL_ERROR", "the cancellation could not be stored; try again", { cause: failure }));
+        } catch (fault) {
+          reject(fault);
         }
       });
       this.#runner.end(job, { status: "cancelled", error: error.toBody() });
     });
   }
 
-  /** Carries out what other nodes asked of trees this node owns. */
+  /**
+   * Carries out what other nodes asked of trees this node owns. They are read again only when those read before are
+   * answered, so that none is answered twice; a call meanwhile returns at once, and what it is about comes next.
+   */
   async runCommands(node: NodeId): Promise<void> {
-    for (const command of await this.#store.readCommands(node)) await this.#runCommand(command);
+    this.#moreCommands = true;
+    if (this.#runningCommands) return;
+    this.#runningCommands = true;
+    try {
+      while (this.#moreCommands) {
+        this.#moreCommands = false;
+        const commands = await this.#store.readCommands(node);
+        await Promise.all(commands.map((command) => this.#runCommand(command)));
+      }
+    } finally {
+      this.#runningCommands = false;
+    }
   }
 
   async #runCommand(command: CommandRow): Promise<void> {
-    const { reason } = JSON.parse(command.body) as { reason?: string };
-    let outcome: string;
+    const outcome = await this.#carryOut(command);
+    await new Promise<void>((resolve) => {
+      const failed = (error: unknown): void => {
+        this.#log.error({ command: command.id, err: error }, "the outcome of a command could not be stored");
+        resolve();
+      };
+      this.#commits.plan(() => ({
+        rows: { commandOutcomes: [{ id: command.id, outcome }] },
+        committed: resolve,
+        failed,
+      }));
+    });
+  }
+
+  async #carryOut(command: CommandRow): Promise<string> {
     try {
+      const { reason } = JSON.parse(command.body) as { reason?: string };
       let status: string | undefined;
       await this.cancel({ job: command.job, ...(reason === undefined ? {} : { reason }) }, (job) => {
         status = job.status;
       });
-      outcome = JSON.stringify({ status });
+      return JSON.stringify({ status });
     } catch (error) {
       this.#log.warn({ command: command.id, err: error }, "a command from another node failed");
       const failure = error instanceof CodedError ? error : new CodedError("INTERNAL_ERROR", "the command failed");
-      outcome = JSON.stringify({ error: failure.toBody() });
+      return JSON.stringify({ error: failure.toBody() });
     }
-    this.#commits.plan(() => ({ rows: { commandOutcomes: [{ id: command.id, outcome }] }, committed() {} }));
   }
 }

@@ -91,8 +91,9 @@ export class Submissions {
         { details: { field: "idempotency_key" } },
       );
     }
-    const job = this.#table.get(known.job)?.record ?? (await this.#store.readJob(known.job));
-    if (job === undefined) throw new CodedError("INTERNAL_ERROR", `job ${known.job} of this idempotency_key cannot be read`);
+    const job = this.#table.get(known.job)?.durable ?? (await this.#store.readJob(known.job));
+    if (job === undefined)
+      throw new CodedError("INTERNAL_ERROR", `job ${known.job} of this idempotency_key cannot be read`);
     accepted({ job, repeated: true });
   }
 
@@ -140,12 +141,21 @@ export class Submissions {
     });
     this.#runner.hold(job);
     return new Promise((resolve, reject) => {
-      job.whenCommitted((error) => {
-        if (error === undefined) {
-          accepted({ job: job.record, repeated: false });
+      job.whenCommitted((error, stored) => {
+        if (error !== undefined) {
+          reject(
+            new CodedError("INTERNAL_ERROR", "the job could not be stored, and was not accepted; try again", {
+              cause: error,
+            }),
+          );
+          return;
+        }
+        try {
+          accepted({ job: stored, repeated: false });
           resolve();
-        } else {
-          reject(new CodedError("INTERNAL_ERROR", "the job could not be stored, and was not accepted; try again", { cause: error }));
+        } catch (fault) {
+          // The caller's fault is the caller's to hear of, and none of the job's business.
+          reject(fault);
         }
       });
       this.#runner.start(job, { input });
@@ -163,10 +173,14 @@ function textOf(submission: Submission): string {
   try {
     return JSON.stringify(submission);
   } catch (error) {
-    throw new CodedError("INVALID_REQUEST", `the input cannot be stored as JSON; does it nest deeper than ${MAX_NESTING} levels?`, {
-      details: { field: "input" },
-      cause: error,
-    });
+    throw new CodedError(
+      "INVALID_REQUEST",
+      `the input cannot be stored as JSON; does it nest deeper than ${MAX_NESTING} levels?`,
+      {
+        details: { field: "input" },
+        cause: error,
+      },
+    );
   }
 }
 

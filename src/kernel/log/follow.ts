@@ -23,8 +23,8 @@ export function chunkAfter(chunk: Chunk, after: number): Chunk | undefined {
 }
 
 /**
- * The committed entries of a job after `after`, history first, then as they come. Ends after the terminal entry, or
- * when `signal` aborts.
+ * The committed entries of a job after `after`, history first, then as they come. Ends after the terminal entry, at
+ * once when `after` is its position, or when `signal` aborts.
  */
 export async function* follow(
   store: Pick<Store, "readChunks">,
@@ -49,10 +49,19 @@ export async function* follow(
         yield chunk;
         if (endsLog(chunk)) return;
       }
-      if (page.length === 0) await woken.promise;
+      if (page.length > 0) continue;
+      if (cursor === after && (await isTerminalAt(store, job, after))) return;
+      await woken.promise;
     }
   } finally {
     unwatch();
     signal?.removeEventListener("abort", wake);
   }
+}
+
+/** Where a reader begins at the end of a finished log, nothing will ever wake it. */
+async function isTerminalAt(store: Pick<Store, "readChunks">, job: JobId, jobSeq: number): Promise<boolean> {
+  if (jobSeq < 1) return false;
+  const chunk = (await store.readChunks({ job, after: jobSeq - 1, limit: 1 })).at(-1);
+  return chunk !== undefined && lastSeqOf(chunk) === jobSeq && endsLog(chunk);
 }

@@ -4,7 +4,7 @@
  *
  * Commit, then publish: `committed` callbacks run only after the store has answered, kernel first, faces after, in the
  * order in which things were added. A refused tree is dropped and the rest is planned and committed again; any other
- * failure fails the whole batch.
+ * failure of the store fails the whole batch.
  */
 import type { Log } from "../../platform/log.ts";
 import type { Timers } from "../../platform/world.ts";
@@ -115,7 +115,19 @@ export class GroupCommit {
   async #commit(staged: readonly Staged[], plans: readonly Plan[]): Promise<void> {
     let remaining = staged;
     for (;;) {
-      const contributions = this.#contribute(remaining, plans);
+      let contributions: Contribution[];
+      try {
+        contributions = this.#contribute(remaining, plans);
+      } catch (error) {
+        // Nothing of a transition is committed without the rows of every face. Rows that belong to none go on.
+        this.#log.error(
+          { err: error, jobs: remaining.length },
+          "a face cannot add its rows; what fed this commit is discarded",
+        );
+        for (const part of remaining) this.#guarded(() => part.failed(error));
+        remaining = [];
+        continue;
+      }
       if (remaining.length === 0 && contributions.length === 0) return;
       let refused: readonly JobId[];
       try {
@@ -135,7 +147,8 @@ export class GroupCommit {
       }
       const stale = new Set(refused);
       for (const part of remaining) {
-        if (stale.has(part.root)) this.#guarded(() => part.failed(new StaleTreeError(`tree ${part.root} has moved to another node`)));
+        if (stale.has(part.root))
+          this.#guarded(() => part.failed(new StaleTreeError(`tree ${part.root} has moved to another node`)));
       }
       remaining = remaining.filter((part) => !stale.has(part.root));
     }
@@ -150,16 +163,16 @@ export class GroupCommit {
       const transitions = staged.map((part) => part.transition);
       for (const contributor of this.#contributors) add(contributor.contribute(transitions));
     }
-    for (const plan of plans) add(plan());
+    for (const plan of plans) this.#guarded(() => add(plan()));
     return contributions;
   }
 
-  /** One listener's fault must not keep the others from hearing of their commit. */
+  /** One caller's fault must not keep the others from their commit, or from hearing of it. */
   #guarded(run: () => void): void {
     try {
       run();
     } catch (error) {
-      this.#log.error({ err: error }, "a commit listener threw");
+      this.#log.error({ err: error }, "a listener or plan of a commit threw");
     }
   }
 }

@@ -49,6 +49,8 @@ export function describeJobs(subject: Subject): void {
       await subject.rejects({ jobUpdates: [anUpdate("b", { status: "running" })] });
       await subject.rejects({ jobs: [aJob("c", { root: "nobody" })] });
       await subject.rejects({ jobs: [aJob("c", { root: "a", parent: "nobody" })] });
+      await subject.put({ jobs: [aJob("child", { root: "a", parent: "a" })] });
+      await subject.rejects({ jobs: [aJob("c", { root: "child", parent: "child" })] });
       expect(await subject.store.readJob("c")).toBeUndefined();
     });
 

@@ -19,7 +19,7 @@ function writeJobs(tables: Tables, rows: Partial<Rows>, undo: Undo): void {
   for (const job of rows.jobs ?? []) {
     if (tables.jobs.has(job.id)) throw new StoreError(`job ${job.id} is already stored`);
     if (job.root === job.id) undo.put(tables.trees, job.id, { epoch: 1, owner: null });
-    else requireJob(tables, job.root);
+    else if (!tables.trees.has(job.root)) throw new StoreError(`there is no job tree ${job.root}`);
     if (job.parent !== null) requireJob(tables, job.parent);
     undo.put(tables.jobs, job.id, frozenCopy(job));
   }

@@ -56,7 +56,7 @@ export function createJobs(database: Database, keys: Keys) {
   return {
     insert(job: JobRecord): void {
       const isRoot = job.root === job.id;
-      const root = isRoot ? undefined : keys.jobKey(job.root);
+      const root = isRoot ? undefined : keys.rootKey(job.root);
       const parent = job.parent === null ? null : keys.jobKey(job.parent);
       const key = keys.addJob(job.id, isRoot);
       insertJob.run(

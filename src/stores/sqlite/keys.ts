@@ -21,6 +21,8 @@ export interface Keys {
   findJob(id: JobId): JobKey | undefined;
   /** @throws StoreError when there is no such job. */
   jobKey(id: JobId): number;
+  /** @throws StoreError when there is no such job, or it is not the root of its tree. */
+  rootKey(id: JobId): number;
   /** The key for a job about to be inserted. */
   addJob(id: JobId, isRoot: boolean): number;
   findSession(id: SessionId): number | undefined;
@@ -65,6 +67,11 @@ export function createKeys(database: Database): Keys {
     jobKey(id) {
       const found = findJob(id);
       if (found === undefined) throw new StoreError(`there is no job ${id}`);
+      return found.key;
+    },
+    rootKey(id) {
+      const found = findJob(id);
+      if (found === undefined || found.epoch === null) throw new StoreError(`there is no job tree ${id}`);
       return found.key;
     },
     addJob(id, isRoot) {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { aChunk, aJob } from "../contract/rows.ts";
+import { openDatabase } from "./database.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
 
 let scratch: string;
@@ -20,6 +21,14 @@ describe("opening", () => {
     expect(statSync(directory).mode & 0o777).toBe(0o700);
     await store.close();
     expect(statSync(join(directory, "leasehold.db")).isFile()).toBe(true);
+  });
+
+  it("waits for the disk at every commit", () => {
+    const database = openDatabase(join(scratch, "some.db"));
+    expect(database.prepare("PRAGMA journal_mode").get()).toEqual({ journal_mode: "wal" });
+    const full = 2;
+    expect(database.prepare("PRAGMA synchronous").get()).toEqual({ synchronous: full });
+    database.close();
   });
 
   it("refuses a database of a newer version, leaves it as it was, and lets go of the directory", async () => {

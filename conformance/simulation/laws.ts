@@ -1,0 +1,42 @@
+/** The laws a run is held to (DESIGN §12), and who notes the first that is broken. */
+
+export const LAWS = {
+  "commit-then-publish": "nothing is sent before the commit that made it true is acknowledged",
+  "no-event-lost": "what the store acknowledged, and so whatever a client saw, is there after a crash",
+  "no-gap-or-repeat": "on every connection event_seq goes on by one from where the client asked",
+  "same-bytes-on-replay": "a place of a session's stream has the same bytes whenever it is sent",
+  "job-order": "a follower gets every entry of a job's log that it may see, once, in order",
+  "only-what-is-followed": "a session gets events of jobs it submitted or subscribed to, from where it asked",
+  "one-terminal": "a job's log ends with its one terminal, and nothing comes after it",
+  "principals-apart": "no frame names another principal's job, and no request reaches one",
+  "accepted-jobs-end": "a job that was accepted ends; one that was refused never was",
+  "terminal-reaches-followers": "who follows a job gets its log to the end",
+  "one-job-per-key": "an idempotency key gives one job, and a submission at most one",
+  "cancelled-stays-cancelled": "a job whose cancellation was confirmed ends as cancelled",
+  "steps-run-once": "a step whose value is recorded is not run again, and gives that value",
+  "flush-means-durable": "what was emitted before a flush that resolved is on the log",
+  "sessions-are-kept": "a session can be resumed in its window, with either of its valid tokens",
+  "requests-are-answered": "every request on a connection that lives is answered, submissions in order",
+  "refusals-have-causes": "nothing is refused without a reason, nothing fails without a fault",
+  "nothing-leaks": "once all is over no timer, no session and no job is left",
+} as const;
+
+export type Law = keyof typeof LAWS;
+
+export interface Breach {
+  readonly law: Law;
+  readonly detail: string;
+}
+
+/** Takes the first breach; later ones are mostly its consequences. */
+export class Judge {
+  #breach: Breach | undefined;
+
+  get breach(): Breach | undefined {
+    return this.#breach;
+  }
+
+  report(law: Law, detail: string): void {
+    this.#breach ??= { law, detail };
+  }
+}

@@ -1,0 +1,129 @@
+/** What the store has acknowledged, kept apart from it: what may be seen, and what must be there after a crash. */
+import type { JobRecord } from "../../src/kernel/job/job-record.ts";
+import { isTerminal } from "../../src/kernel/job/job-state.ts";
+import type { Chunk, Rows, Store } from "../../src/kernel/ports.ts";
+import type { Judge } from "./laws.ts";
+import { layerStore } from "./store-layer.ts";
+
+/** One job's log, and what of the job never changes or only ends. */
+export interface KeptJob {
+  record: JobRecord;
+  kinds: string;
+  readonly payloads: string[];
+  readonly steps: Map<string, string | null>;
+}
+
+/** More than any run has. */
+const ALL = 1_000_000;
+
+export class Ledger {
+  readonly #judge: Judge;
+  readonly jobs = new Map<string, KeptJob>();
+  /** The highest place of each session that is not over. */
+  readonly places = new Map<string, number>();
+
+  constructor(judge: Judge) {
+    this.#judge = judge;
+  }
+
+  /** A store that enters here what `inner` acknowledges, before its caller hears of it. */
+  around(inner: Store): Store {
+    return layerStore(inner, {
+      commit: async (batch, forward) => {
+        const outcome = await forward(batch);
+        if (outcome.committed) this.#enter(batch.rows);
+        return outcome;
+      },
+    });
+  }
+
+  /** Whether the entry and its place in the session's stream were acknowledged, with this payload. */
+  holds(session: string, eventSeq: number, job: string, jobSeq: number, frameText: string): boolean {
+    const payload = this.jobs.get(job)?.payloads[jobSeq - 1];
+    const placed = (this.places.get(session) ?? 0) >= eventSeq;
+    return placed && payload !== undefined && frameText.endsWith(`"payload":${payload}}`);
+  }
+
+  /** Holds a store that was begun from a crash image against what was acknowledged, and takes over what it has more. */
+  async compareWith(store: Store, principals: readonly string[]): Promise<void> {
+    for (const session of [...this.places.keys()]) await this.#compareSession(store, session);
+    const found = new Set<string>();
+    for (const principal of principals) {
+      for (const record of await store.listJobs({ principal, limit: ALL })) {
+        found.add(record.id);
+        await this.#compareJob(store, record);
+      }
+    }
+    for (const id of this.jobs.keys()) {
+      if (!found.has(id)) this.#judge.report("no-event-lost", `job ${id} was accepted and is gone`);
+    }
+  }
+
+  #enter(rows: Partial<Rows>): void {
+    for (const record of rows.jobs ?? []) this.#add(record);
+    for (const update of rows.jobUpdates ?? []) {
+      const job = this.jobs.get(update.id);
+      if (job !== undefined) job.record = { ...job.record, ...update };
+    }
+    for (const chunk of rows.chunks ?? []) this.#append(chunk);
+    for (const { job, name, value } of rows.steps ?? []) this.jobs.get(job)?.steps.set(name, value);
+    for (const { id } of rows.sessions ?? []) if (!this.places.has(id)) this.places.set(id, 0);
+    for (const { session, lastEventSeq } of rows.segments ?? []) this.places.set(session, lastEventSeq);
+    for (const session of rows.endedSessions ?? []) this.places.delete(session);
+  }
+
+  #add(record: JobRecord): KeptJob {
+    const job: KeptJob = { record, kinds: "", payloads: [], steps: new Map() };
+    this.jobs.set(record.id, job);
+    return job;
+  }
+
+  #append({ job: id, firstSeq, kinds, payloads }: Chunk): void {
+    const job = this.jobs.get(id);
+    if (job === undefined || job.payloads.length + 1 !== firstSeq) {
+      return this.#judge.report("job-order", `${id}: a chunk from ${firstSeq} follows ${job?.payloads.length ?? 0} entries`);
+    }
+    if (/[RE]/.test(job.kinds)) this.#judge.report("one-terminal", `${id}: entry ${firstSeq} follows the terminal`);
+    job.kinds += kinds;
+    job.payloads.push(...payloads);
+  }
+
+  async #compareSession(store: Store, id: string): Promise<void> {
+    const stored = await store.readSession(id);
+    const placed = this.places.get(id) ?? 0;
+    // A commit that was never acknowledged may have ended a session; never one that was just being read.
+    if (stored === undefined) this.places.delete(id);
+    else if (stored.head < placed) this.#judge.report("no-event-lost", `${id}: places ${stored.head + 1} to ${placed} are gone`);
+    else this.places.set(id, stored.head);
+  }
+
+  async #compareJob(store: Store, record: JobRecord): Promise<void> {
+    const job = this.jobs.get(record.id) ?? this.#add(record);
+    const chunks = await readLog(store, record.id);
+    const payloads = chunks.flatMap((chunk) => chunk.payloads);
+    const lost = job.payloads.findIndex((payload, index) => payloads[index] !== payload);
+    if (lost >= 0) this.#judge.report("no-event-lost", `${record.id}: entry ${lost + 1} of ${job.payloads.length} is gone`);
+    if (isTerminal(job.record.status) && record.status !== job.record.status) {
+      this.#judge.report("no-event-lost", `${record.id} was ${job.record.status} and is ${record.status}`);
+    }
+    job.record = record;
+    job.kinds = chunks.map((chunk) => chunk.kinds).join("");
+    job.payloads.splice(0, Number.POSITIVE_INFINITY, ...payloads);
+    const steps = new Map((await store.readSteps(record.id)).map(({ name, value }) => [name, value]));
+    for (const [name, value] of job.steps) {
+      if (steps.get(name) !== value) this.#judge.report("no-event-lost", `${record.id}: the value of step ${name} is gone`);
+    }
+    for (const [name, value] of steps) job.steps.set(name, value);
+  }
+}
+
+async function readLog(store: Store, job: string): Promise<Chunk[]> {
+  const log: Chunk[] = [];
+  for (let after = 0; ; ) {
+    const page = await store.readChunks({ job, after, limit: ALL });
+    const last = page.at(-1);
+    if (last === undefined) return log;
+    log.push(...page);
+    after = last.firstSeq + last.payloads.length - 1;
+  }
+}

@@ -1,0 +1,267 @@
+/**
+ * One life of the runtime, from its start to its crash or its close: the whole of it, over a memory store and memory
+ * connections. Store and network take their time, so that a crash or a drop finds things half done. What a dead
+ * runtime still wants to do reaches nobody.
+ */
+import type { AgentDefinition } from "../../src/agents/define-agent.ts";
+import type { CommitBatch, Store } from "../../src/kernel/ports.ts";
+import type { Principal } from "../../src/kernel/principal.ts";
+import type { Timer, Timers, World } from "../../src/platform/world.ts";
+import { createRuntime, type Runtime } from "../../src/server/runtime.ts";
+import { createMemoryStore, type MemorySnapshot, type MemoryStore } from "../../src/stores/memory/memory-store.ts";
+import type { FakeWorld } from "../../src/testing/fake-world.ts";
+import { type CrashableStore, createFaultyStore } from "../../src/testing/faulty-store.ts";
+import type { Connection } from "../../src/transports/connection.ts";
+import { createMemoryConnectionPair, type MemoryClient } from "../../src/transports/memory.ts";
+import type { Ledger } from "./ledger.ts";
+import { layerStore } from "./store-layer.ts";
+
+export const RESUME_WINDOW_SEC = 60;
+export const HEARTBEAT_INTERVAL_SEC = 10;
+
+/** Unsent bytes that make a connection overloaded: a few dozen events, so that every stall becomes one. */
+const OVERLOAD_BYTES = 8_192;
+/** How often, and for at most how many milliseconds, the store or the network lets somebody wait. */
+const SLOW = 0.15;
+const SLOW_MS = 4;
+
+/** Layers that break a law on purpose, to show that it is noticed. */
+export interface Sabotage {
+  /** What the runtime takes for its store. */
+  store?(store: Store): Store;
+  /** What lies under the store that acknowledges. */
+  disk?(store: Store): Store;
+  /** What the runtime takes for a connection. */
+  connection?(connection: Connection): Connection;
+}
+
+export interface LifeOptions {
+  readonly world: FakeWorld;
+  readonly ledger: Ledger;
+  readonly image: MemorySnapshot | undefined;
+  readonly sabotage: Sabotage;
+  agents(timers: Timers): readonly AgentDefinition[];
+  authenticate(token: string | undefined): Principal | undefined;
+  /** Sees every frame in the turn in which the runtime sends it. */
+  onSend(frame: string): void;
+}
+
+/** Timers that stop with a life, and say how many are pending. */
+class MortalTimers implements Timers {
+  readonly #timers: Timers;
+  readonly #pending = new Set<Timer>();
+  #dead = false;
+
+  constructor(timers: Timers) {
+    this.#timers = timers;
+  }
+
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  soon(run: () => void): void {
+    this.#timers.soon(() => {
+      if (!this.#dead) run();
+    });
+  }
+
+  after(delayMs: number, run: () => void): Timer {
+    if (this.#dead) return { cancel() {} };
+    const timer = this.#timers.after(delayMs, () => {
+      this.#pending.delete(timer);
+      run();
+    });
+    this.#pending.add(timer);
+    return {
+      cancel: () => {
+        this.#pending.delete(timer);
+        timer.cancel();
+      },
+    };
+  }
+
+  die(): void {
+    this.#dead = true;
+    for (const timer of this.#pending) timer.cancel();
+    this.#pending.clear();
+  }
+}
+
+export class Life {
+  readonly #options: LifeOptions;
+  readonly #memory: MemoryStore;
+  readonly #runtimeTimers: MortalTimers;
+  readonly #agentTimers: MortalTimers;
+  readonly #storeTimers: MortalTimers;
+  readonly #clients = new Set<MemoryClient>();
+  readonly #guards = new Map<"uncaughtException" | "unhandledRejection", readonly NodeJS.Process["emit"][]>();
+  #runtime: Runtime | undefined;
+  #alive = true;
+  /** Commits can be held and failed here. */
+  readonly store: CrashableStore;
+  /** Faults were injected that may make the runtime refuse what is in order. */
+  troubled = false;
+  /** The runtime has said that its process must end. */
+  doomed = false;
+
+  private constructor(options: LifeOptions) {
+    const { timers } = options.world;
+    this.#options = options;
+    this.#memory = createMemoryStore(options.image);
+    this.store = createFaultyStore(this.#memory);
+    this.#runtimeTimers = new MortalTimers(timers);
+    this.#agentTimers = new MortalTimers(timers);
+    this.#storeTimers = new MortalTimers(timers);
+  }
+
+  /** Starts a runtime. Time must be advanced for it to come up: await `ready`. */
+  static begin(options: LifeOptions): { readonly life: Life; readonly ready: Promise<void> } {
+    const life = new Life(options);
+    return { life, ready: life.#start() };
+  }
+
+  get jobsUnderWay(): number {
+    return this.#runtime?.unfinished ?? 0;
+  }
+
+  /** Timers of the runtime itself; agents that sleep are not its affair. */
+  get pendingTimers(): number {
+    return this.#runtimeTimers.pending;
+  }
+
+  /** Held against the ledger when a life begins. */
+  get bareStore(): Store {
+    return this.#memory;
+  }
+
+  connect(): MemoryClient {
+    const { world } = this.#options;
+    const timers: Timers = {
+      soon: (run) => (this.#isSlow() ? void world.timers.after(this.#delay(), run) : world.timers.soon(run)),
+      after: (delayMs, run) => world.timers.after(delayMs, run),
+    };
+    const { server, client } = createMemoryConnectionPair({ timers, overloadBytes: OVERLOAD_BYTES });
+    this.#clients.add(client);
+    this.#runtime?.accept(this.#options.sabotage.connection?.(this.#tap(server)) ?? this.#tap(server));
+    return client;
+  }
+
+  /** Ends everything at once. @returns what a restart would find. */
+  async crash(survives: (batch: CommitBatch) => boolean): Promise<MemorySnapshot> {
+    this.#die();
+    const { world } = this.#options;
+    // What the operating system had taken may still arrive; of a life that ended itself, nothing left in its last turn.
+    for (const client of this.#clients) client.drop({ toClient: this.doomed ? 0 : world.drawInt(client.inFlight + 1) });
+    return this.store.crashImage(survives);
+  }
+
+  /** Closes the runtime as its owner would. Resolves when it is closed; time must be advanced for it. */
+  async close(): Promise<void> {
+    this.store.release();
+    await this.#runtime?.close();
+  }
+
+  /** The process of a closed runtime ends. @returns what the store kept. */
+  end(): MemorySnapshot {
+    this.#die();
+    for (const client of this.#clients) client.drop({ toClient: client.inFlight });
+    return this.#memory.snapshot();
+  }
+
+  async #start(): Promise<void> {
+    const { world, ledger, sabotage, agents, authenticate } = this.#options;
+    const mortalWorld: World = { ...world, timers: this.#runtimeTimers };
+    const disk = sabotage.disk?.(this.#slowed(this.store)) ?? this.#slowed(this.store);
+    const store = ledger.around(disk);
+    const before = listeners();
+    this.#runtime = await createRuntime({
+      agents: agents(this.#agentTimers),
+      store: sabotage.store?.(store) ?? store,
+      authenticator: { authenticate: async ({ token }) => authenticate(token) },
+      world: mortalWorld,
+      resumeWindowSec: RESUME_WINDOW_SEC,
+      heartbeatIntervalSec: HEARTBEAT_INTERVAL_SEC,
+      onFatal: () => {
+        this.doomed = true;
+        this.#die();
+      },
+    });
+    for (const event of EVENTS) {
+      this.#guards.set(
+        event,
+        process.listeners(event).filter((listener) => !before[event].includes(listener)) as never,
+      );
+    }
+  }
+
+  #die(): void {
+    this.#alive = false;
+    for (const timers of [this.#runtimeTimers, this.#agentTimers, this.#storeTimers]) timers.die();
+    // A process takes its handlers along.
+    for (const [event, guards] of this.#guards) for (const guard of guards) process.off(event, guard as never);
+  }
+
+  #isSlow(): boolean {
+    return this.#options.world.draw() < SLOW;
+  }
+
+  #delay(): number {
+    return 1 + this.#options.world.drawInt(SLOW_MS);
+  }
+
+  /** Resolves now or later; never again once the life is over. */
+  #pause(): Promise<void> {
+    if (!this.#alive) return new Promise(() => {});
+    if (!this.#isSlow()) return Promise.resolve();
+    return new Promise((resolve) => this.#storeTimers.after(this.#delay(), resolve));
+  }
+
+  #slowed(store: Store): Store {
+    return layerStore(store, {
+      commit: async (batch, forward) => {
+        await this.#pause();
+        const outcome = await forward(batch);
+        await this.#pause();
+        return outcome;
+      },
+      perform: async (operation) => {
+        await this.#pause();
+        const answer = await operation();
+        await this.#pause();
+        return answer;
+      },
+    });
+  }
+
+  /** Between the runtime and the network: what is sent is looked at, and the dead neither send nor hear. */
+  #tap(server: Connection): Connection {
+    const whileAlive =
+      <Args extends unknown[]>(run: (...args: Args) => void) =>
+      (...args: Args): void => {
+        if (this.#alive) run(...args);
+      };
+    return {
+      peer: server.peer,
+      open: ({ frame, drained, closed }) =>
+        server.open({ frame: whileAlive(frame), drained: whileAlive(drained), closed: whileAlive(closed) }),
+      send: whileAlive((frames) => {
+        for (const frame of frames) this.#options.onSend(frame);
+        server.send(frames);
+      }),
+      get overloaded() {
+        return server.overloaded;
+      },
+      close: whileAlive((code, reason) => server.close(code, reason)),
+    };
+  }
+}
+
+const EVENTS = ["uncaughtException", "unhandledRejection"] as const;
+
+function listeners(): Readonly<Record<(typeof EVENTS)[number], readonly unknown[]>> {
+  return {
+    uncaughtException: process.listeners("uncaughtException"),
+    unhandledRejection: process.listeners("unhandledRejection"),
+  };
+}

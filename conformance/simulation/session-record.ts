@@ -1,0 +1,152 @@
+/**
+ * What one session's client has seen, held against the stream laws. Knows nothing of the runtime: the kill test keeps
+ * the same record of a real one.
+ */
+import type { Judge } from "./laws.ts";
+
+/** A frame with a place in a session's stream. */
+export interface PlacedFrame {
+  readonly eventSeq: number;
+  readonly job: string;
+  readonly jobSeq: number;
+  readonly terminal: boolean;
+  readonly text: string;
+}
+
+export interface Frame {
+  readonly type: string;
+  readonly id: string;
+  readonly session_id?: string;
+  readonly job_id?: string;
+  readonly event_seq?: number;
+  readonly payload: Readonly<Record<string, unknown>>;
+}
+
+/** The place of `frame` in its stream; undefined for a message that has none. */
+export function placeOf(frame: Frame, text: string): PlacedFrame | undefined {
+  const { type, event_seq: eventSeq, job_id: job = "", payload } = frame;
+  if (eventSeq === undefined) return undefined;
+  return { eventSeq, job, jobSeq: Number(payload.job_seq), terminal: type !== "job.event", text };
+}
+
+interface Reading {
+  /** The `job_seq` that was seen last; undefined when the reading has not begun, or is over. */
+  last: number | undefined;
+  /** Positions after which an answer said that the log would follow. */
+  readonly promised: Set<number>;
+  /** A promise was made that no event has kept yet. */
+  owed: boolean;
+}
+
+/** Where a job's log may begin without an answer having said so: the answer was lost, or is on its way. */
+export type Unannounced = "anywhere" | "at-its-beginning" | "nowhere";
+
+export interface SessionRecordOptions {
+  /** For messages about breaches. */
+  readonly name: string;
+  readonly judge: Judge;
+  unannounced(job: string): Unannounced;
+  /** Whether the session's features hide this entry. Default: nothing is hidden. */
+  isHidden?(job: string, jobSeq: number): boolean;
+}
+
+export class SessionRecord {
+  readonly #options: SessionRecordOptions;
+  readonly #texts: string[] = [];
+  readonly #readings = new Map<string, Reading>();
+
+  constructor(options: SessionRecordOptions) {
+    this.#options = options;
+  }
+
+  /** The last place up to which everything was seen; 0 for none. */
+  get received(): number {
+    return this.#texts.length;
+  }
+
+  /** Jobs whose log was promised or begun, and has not come to its end. */
+  get unfinished(): string[] {
+    return [...this.#readings].filter(([, { last, owed }]) => last !== undefined || owed).map(([job]) => job);
+  }
+
+  /** Whether anything of this job was seen or promised. */
+  knows(job: string): boolean {
+    return this.#readings.has(job);
+  }
+
+  /** An answer says that the job's log follows from after `jobSeq`. */
+  promise(job: string, jobSeq: number): void {
+    const reading = this.#readingOf(job);
+    reading.promised.add(jobSeq);
+    // While a log is being read, a further request changes nothing: it simply goes on.
+    if (reading.last === undefined) reading.owed = true;
+  }
+
+  /** A new connection that asked for what comes after `lastEventSeq`. Returns what takes its placed frames. */
+  connection(lastEventSeq: number): (frame: PlacedFrame) => void {
+    let last = lastEventSeq;
+    return (frame) => {
+      if (frame.eventSeq !== last + 1) {
+        this.#report("no-gap-or-repeat", `event_seq ${frame.eventSeq} came after ${last}`);
+      }
+      last = frame.eventSeq;
+      this.#place(frame);
+    };
+  }
+
+  #place(frame: PlacedFrame): void {
+    const known = this.#texts[frame.eventSeq - 1];
+    if (known === undefined) {
+      this.#texts.push(frame.text);
+      this.#read(frame);
+    } else if (known !== frame.text) {
+      this.#report("same-bytes-on-replay", `event_seq ${frame.eventSeq} was ${known} and is ${frame.text}`);
+    }
+  }
+
+  #read({ job, jobSeq, terminal }: PlacedFrame): void {
+    const wasKnown = this.#readings.has(job);
+    const reading = this.#readingOf(job);
+    if (reading.last !== undefined) {
+      if (!this.#isNext(job, reading.last, jobSeq)) {
+        this.#report("job-order", `job_seq ${jobSeq} of ${job} came after ${reading.last}`);
+      }
+    } else if (!this.#mayBegin(job, reading, jobSeq)) {
+      const law = wasKnown && reading.promised.size === 0 ? "one-terminal" : "only-what-is-followed";
+      this.#report(law, `job_seq ${jobSeq} of ${job} came; promised were ${[...reading.promised].join(", ") || "none"}`);
+    }
+    reading.owed = false;
+    reading.last = terminal ? undefined : jobSeq;
+  }
+
+  #mayBegin(job: string, reading: Reading, jobSeq: number): boolean {
+    for (const after of reading.promised) {
+      if (!this.#isNext(job, after, jobSeq)) continue;
+      reading.promised.delete(after);
+      return true;
+    }
+    const unannounced = this.#options.unannounced(job);
+    return unannounced === "anywhere" || (unannounced === "at-its-beginning" && this.#isNext(job, 0, jobSeq));
+  }
+
+  /** Whether `jobSeq` is the first entry after `after` that this session may see. */
+  #isNext(job: string, after: number, jobSeq: number): boolean {
+    if (jobSeq <= after) return false;
+    for (let skipped = after + 1; skipped < jobSeq; skipped++) {
+      if (this.#options.isHidden?.(job, skipped) !== true) return false;
+    }
+    return true;
+  }
+
+  #readingOf(job: string): Reading {
+    const known = this.#readings.get(job);
+    if (known !== undefined) return known;
+    const reading: Reading = { last: undefined, promised: new Set(), owed: false };
+    this.#readings.set(job, reading);
+    return reading;
+  }
+
+  #report(law: Parameters<Judge["report"]>[0], detail: string): void {
+    this.#options.judge.report(law, `${this.#options.name}: ${detail}`);
+  }
+}

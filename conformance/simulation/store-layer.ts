@@ -1,0 +1,33 @@
+/** A store around another: what every layer of a simulated store is made of. */
+import type { CommitBatch, CommitOutcome, Store } from "../../src/kernel/ports.ts";
+
+export interface StoreLayer {
+  /** Default: forwards. */
+  commit?(batch: CommitBatch, forward: Store["commit"]): Promise<CommitOutcome>;
+  /** Stands around every other operation that answers. Default: performs it. */
+  perform?<Answer>(operation: () => Promise<Answer>): Promise<Answer>;
+}
+
+/** Operations given in `overrides` replace those of `inner`, under the same layer. */
+export function layerStore(inner: Store, layer: StoreLayer, overrides: Partial<Store> = {}): Store {
+  const forward: Store["commit"] = (batch) => inner.commit(batch);
+  const perform = layer.perform ?? ((operation) => operation());
+  const base: Store = {
+    commit: (batch) => (layer.commit === undefined ? forward(batch) : layer.commit(batch, forward)),
+    claimTrees: (node) => perform(() => inner.claimTrees(node)),
+    readJob: (id) => perform(() => inner.readJob(id)),
+    readHeads: (jobs) => perform(() => inner.readHeads(jobs)),
+    listJobs: (query) => perform(() => inner.listJobs(query)),
+    readChunks: (query) => perform(() => inner.readChunks(query)),
+    readIdempotency: (principal, key) => perform(() => inner.readIdempotency(principal, key)),
+    readSteps: (job) => perform(() => inner.readSteps(job)),
+    readSession: (id) => perform(() => inner.readSession(id)),
+    readSegments: (session, after, limit) => perform(() => inner.readSegments(session, after, limit)),
+    listSessions: (createdBefore) => perform(() => inner.listSessions(createdBefore)),
+    readCommands: (node) => perform(() => inner.readCommands(node)),
+    readCommandOutcome: (id) => perform(() => inner.readCommandOutcome(id)),
+    onWake: (listener) => inner.onWake(listener),
+    close: () => inner.close(),
+  };
+  return { ...base, ...overrides };
+}

@@ -1,0 +1,62 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { jsonLine, safeLine, safeText } from "./sanitize.ts";
+
+/** What a terminal obeys, or what makes text read other than it is. */
+function obeyed(text: string): readonly string[] {
+  return [...text].filter((character) => {
+    const code = character.codePointAt(0) ?? 0;
+    const isControl = code < 0x20 || (code >= 0x7f && code <= 0x9f);
+    return isControl || (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+  });
+}
+
+/** Text with more than its share of controls. */
+const hostile = fc
+  .array(
+    fc.oneof(
+      fc.string({ unit: "binary" }),
+      fc.integer({ min: 0, max: 0x9f }).map((code) => String.fromCharCode(code)),
+    ),
+  )
+  .map((parts) => parts.join(""));
+
+describe("safeLine", () => {
+  it("makes escape sequences visible", () => {
+    expect(safeLine("\u001b[2J\u001b]0;title\u0007gone")).toBe("\\x1b[2J\\x1b]0;title\\x07gone");
+  });
+
+  it("makes eight-bit controls, bidirectional overrides and line breaks visible", () => {
+    expect(safeLine("\u009b2J \u202egpj.exe\na\r\tb\u2028")).toBe("\\x9b2J \\u202egpj.exe\\na\\x0d b\\u2028");
+  });
+
+  it("leaves other text as it is", () => {
+    expect(safeLine("Größe 日本語 👩‍👩‍👧 ✓")).toBe("Größe 日本語 👩‍👩‍👧 ✓");
+  });
+
+  it("leaves nothing that a terminal obeys", () => {
+    fc.assert(fc.property(hostile, (text) => expect(obeyed(safeLine(text))).toEqual([])));
+  });
+});
+
+describe("safeText", () => {
+  it("keeps lines and tabs", () => {
+    expect(safeText("a\tb\r\nc\u001b[31m\n")).toBe("a\tb\nc\\x1b[31m\n");
+  });
+
+  it("leaves nothing else that a terminal obeys", () => {
+    fc.assert(fc.property(hostile, (text) => expect(obeyed(safeText(text).replace(/[\n\t]/g, ""))).toEqual([])));
+  });
+});
+
+describe("jsonLine", () => {
+  it("is one line, safe to print, of the same value", () => {
+    fc.assert(
+      fc.property(hostile, (text) => {
+        const line = jsonLine({ text });
+        expect(obeyed(line)).toEqual(["\n"]);
+        expect(JSON.parse(line)).toEqual({ text });
+      }),
+    );
+  });
+});

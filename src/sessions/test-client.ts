@@ -1,0 +1,188 @@
+/** For tests: a client that speaks ARCP frame by frame and keeps what it receives, also over several connections. */
+import { decode } from "../protocol/codec.ts";
+import type { ErrorCode } from "../protocol/errors.ts";
+import { ADVERTISED_FEATURES } from "../protocol/features.ts";
+import type { JsonObject } from "../protocol/fields.ts";
+import type { Message, MessageOf } from "../protocol/registry.ts";
+import type { FakeWorld } from "../testing/fake-world.ts";
+import type { MemoryClient } from "../transports/memory.ts";
+import type { TestRuntime } from "./test-runtime.ts";
+
+export type Received = Message<"to-client">;
+export type Sequenced = MessageOf<"job.event" | "job.result" | "job.error">;
+export type Welcome = MessageOf<"session.welcome">;
+
+export const ALL_FEATURES: readonly string[] = ADVERTISED_FEATURES;
+
+export interface HelloOptions {
+  /** A principal's id; null for no token in the payload. Default: `ann`. */
+  readonly token?: string | null;
+  /** Default: all there are. */
+  readonly features?: readonly string[];
+  readonly resume?: ResumePoint;
+}
+
+export interface ResumePoint {
+  readonly session_id: string;
+  readonly resume_token: string;
+  readonly last_event_seq: number;
+}
+
+export function isSequenced(message: Received): message is Sequenced {
+  return message.type === "job.event" || message.type === "job.result" || message.type === "job.error";
+}
+
+export function ofType<Type extends Received["type"]>(messages: readonly Received[], type: Type): MessageOf<Type>[] {
+  return messages.filter((message): message is Extract<Received, MessageOf<Type>> => message.type === type);
+}
+
+/** The only message of a type. */
+export function theOne<Type extends Received["type"]>(messages: readonly Received[], type: Type): MessageOf<Type> {
+  const found = ofType(messages, type);
+  const [one] = found;
+  if (one === undefined || found.length > 1) {
+    const types = messages.map((message) => message.type).join(", ") || "nothing";
+    throw new Error(`${found.length} messages of type ${type}; received: ${types}`);
+  }
+  return one;
+}
+
+/** Code and request of every refusal. */
+export function refusals(messages: readonly Received[]): [ErrorCode | string, string | undefined][] {
+  return ofType(messages, "session.error").map(({ payload }) => [payload.code, payload.request_id]);
+}
+
+function decoded(text: string): Received {
+  const result = decode(text, "to-client");
+  if (!result.ok) throw new Error(`the runtime sent a malformed frame: ${result.error.message}: ${text}`);
+  return result.message;
+}
+
+/** One connection. */
+export class TestClient {
+  readonly line: MemoryClient;
+  readonly #world: FakeWorld;
+  #sent = 0;
+  /** Frames that `take` returned, as they came. */
+  readonly texts: string[] = [];
+
+  constructor(line: MemoryClient, world: FakeWorld) {
+    this.line = line;
+    this.#world = world;
+  }
+
+  /** Sends a message and returns its id. */
+  send(type: string, payload: JsonObject = {}, envelope: JsonObject = {}): string {
+    const id = `request-${++this.#sent}`;
+    this.line.send(JSON.stringify({ arcp: "1.1", id, type, payload, ...envelope }));
+    return id;
+  }
+
+  hello({ token = "ann", features = ALL_FEATURES, resume }: HelloOptions = {}): string {
+    return this.send("session.hello", {
+      client: { name: "test", version: "0" },
+      ...(token === null ? {} : { auth: { scheme: "bearer", token } }),
+      capabilities: { encodings: ["json"], features },
+      ...(resume === undefined ? {} : { resume }),
+    });
+  }
+
+  resume(point: ResumePoint, token = "ann"): string {
+    return this.send("session.resume", { ...point, auth: { scheme: "bearer", token } });
+  }
+
+  /** Opens a session and returns its welcome, which is taken. */
+  async open(options: HelloOptions = {}): Promise<Welcome> {
+    this.hello(options);
+    return theOne(await this.settled(), "session.welcome");
+  }
+
+  /** Submits a job and returns its acceptance; what else came is taken. */
+  async submit(agent: string, input?: unknown, more: JsonObject = {}): Promise<MessageOf<"job.accepted">> {
+    this.send("job.submit", { agent, ...(input === undefined ? {} : { input }), ...more });
+    return theOne(await this.settled(), "job.accepted");
+  }
+
+  /** What arrived since the last time. */
+  take(): Received[] {
+    const texts = this.line.take();
+    this.texts.push(...texts);
+    return texts.map(decoded);
+  }
+
+  /** Lets everything happen that is due, and takes what arrived. */
+  async settled(): Promise<Received[]> {
+    await this.#world.settle();
+    return this.take();
+  }
+
+  /** Lets time pass, and takes what arrived. */
+  async after(ms: number): Promise<Received[]> {
+    await this.#world.advance(ms);
+    return this.take();
+  }
+
+  /** Cuts the line; what is on its way is lost. */
+  async drop(): Promise<void> {
+    this.line.drop();
+    await this.#world.settle();
+  }
+}
+
+/** One session over as many connections as it takes: reconnects from where its stream stands. */
+export class TestSession {
+  readonly #runtime: () => TestRuntime;
+  readonly #options: HelloOptions & { readonly overloadBytes?: number };
+  /** Every frame with a place in the stream, as it came, over all connections. */
+  readonly stream: string[] = [];
+  /** Everything else, over all connections. */
+  readonly replies: Received[] = [];
+  client: TestClient;
+  point: ResumePoint | undefined;
+  /** Cuts the line right after this many more frames. */
+  dropAfter = Number.POSITIVE_INFINITY;
+
+  constructor(runtime: () => TestRuntime, options: TestSession["options"] = {}) {
+    this.#runtime = runtime;
+    this.#options = options;
+    this.client = this.connect();
+  }
+
+  get options(): HelloOptions & { readonly overloadBytes?: number } {
+    return this.#options;
+  }
+
+  get events(): Sequenced[] {
+    return this.stream.map(decoded).filter(isSequenced);
+  }
+
+  /** The stream of one job. */
+  eventsOf(job: string): Sequenced[] {
+    return this.events.filter((event) => event.job_id === job);
+  }
+
+  /** Connects, with a first frame: a hello, or a resume from the last place received. */
+  connect(): TestClient {
+    const { overloadBytes, ...hello } = this.#options;
+    const client = this.#runtime().connect(overloadBytes === undefined ? {} : { overloadBytes });
+    this.client = client;
+    client.line.open({ frame: (text) => this.#receive(client, text), closed: () => {} });
+    client.hello(this.point === undefined ? hello : { ...hello, resume: this.point });
+    return client;
+  }
+
+  #receive(client: TestClient, text: string): void {
+    const message = decoded(text);
+    if (isSequenced(message)) {
+      this.stream.push(text);
+      if (this.point !== undefined) this.point = { ...this.point, last_event_seq: message.event_seq };
+    } else {
+      this.replies.push(message);
+      if (message.type === "session.welcome") {
+        const { session_id, resume_token } = message.payload;
+        this.point = { session_id, resume_token, last_event_seq: this.point?.last_event_seq ?? 0 };
+      }
+    }
+    if (--this.dropAfter === 0) client.line.drop();
+  }
+}
