@@ -24,9 +24,14 @@ const SUBMISSION = JSON.stringify({
 
 interface Work {
   readonly setup: readonly CommitBatch[];
-  /** Commits in order; `before` is committed first and not measured. */
-  readonly steps: readonly { readonly before?: CommitBatch; readonly measured: CommitBatch }[];
+  /** Commits in order, made when they are due as in a runtime; `before` is committed first and not measured. */
+  readonly steps: Iterable<Step>;
   readonly units: number;
+}
+
+interface Step {
+  readonly before?: CommitBatch;
+  readonly measured: CommitBatch;
 }
 
 interface Case {
@@ -43,17 +48,18 @@ const batch = (rows: Partial<Rows>, roots: readonly string[] = []): CommitBatch 
 
 function chatty(): Work {
   const job = ids.next("job");
-  const steps: { measured: CommitBatch }[] = [];
   const events = 100_000;
-  for (let seq = 1; seq <= events; seq += 512) {
-    const count = Math.min(512, events + 1 - seq);
-    const first = Math.min(256, count);
-    const chunks = [aChunk(job, seq, first), ...(count > first ? [aChunk(job, seq + first, count - first)] : [])];
-    const segments = [aSegment(SESSION, seq, seq + count - 1, job, seq)];
-    steps.push({ measured: batch({ chunks, segments }, [job]) });
+  function* steps(): Iterable<Step> {
+    for (let seq = 1; seq <= events; seq += 512) {
+      const count = Math.min(512, events + 1 - seq);
+      const first = Math.min(256, count);
+      const chunks = [aChunk(job, seq, first), ...(count > first ? [aChunk(job, seq + first, count - first)] : [])];
+      const segments = [aSegment(SESSION, seq, seq + count - 1, job, seq)];
+      yield { measured: batch({ chunks, segments }, [job]) };
+    }
   }
   const setup = [batch({ sessions: [aSession(SESSION)], jobs: [aJob(job)], follows: [aFollow(SESSION, job, 0)] })];
-  return { setup, steps, units: events };
+  return { setup, steps: steps(), units: events };
 }
 
 function submitting(jobs: readonly string[], key: () => string): CommitBatch {
@@ -88,42 +94,47 @@ function ending(jobs: readonly string[], firstPlace: number): CommitBatch {
   );
 }
 
-function groups(count: number, size: number): string[][] {
-  return Array.from({ length: count }, () => Array.from({ length: size }, () => ids.next("job")));
-}
-
 const GROUPS = 300;
+const SINGLES = 1000;
 const setup = [batch({ sessions: [aSession(SESSION)] })];
 const ordered = () => ids.next("msg");
 const random = () => randomBytes(16).toString("hex");
+const newJobs = (count: number) => Array.from({ length: count }, () => ids.next("job"));
 
 function submits(key: () => string): Work {
-  const steps = groups(GROUPS, IN_FLIGHT).map((jobs) => ({ measured: submitting(jobs, key) }));
-  return { setup, steps, units: GROUPS * IN_FLIGHT };
+  function* steps(): Iterable<Step> {
+    for (let group = 0; group < GROUPS; group++) yield { measured: submitting(newJobs(IN_FLIGHT), key) };
+  }
+  return { setup, steps: steps(), units: GROUPS * IN_FLIGHT };
 }
 
 function ends(): Work {
-  const steps = groups(GROUPS, IN_FLIGHT).map((jobs, index) => ({
-    before: submitting(jobs, ordered),
-    measured: ending(jobs, 1 + index * IN_FLIGHT),
-  }));
-  return { setup, steps, units: GROUPS * IN_FLIGHT };
+  function* steps(): Iterable<Step> {
+    for (let group = 0; group < GROUPS; group++) {
+      const jobs = newJobs(IN_FLIGHT);
+      yield { before: submitting(jobs, ordered), measured: ending(jobs, 1 + group * IN_FLIGHT) };
+    }
+  }
+  return { setup, steps: steps(), units: GROUPS * IN_FLIGHT };
 }
 
 function oneByOne(): Work {
-  const steps = groups(500, 1).flatMap((jobs, index) => [
-    { measured: submitting(jobs, ordered) },
-    { measured: ending(jobs, 1 + index) },
-  ]);
-  return { setup, steps, units: steps.length };
+  function* steps(): Iterable<Step> {
+    for (let place = 1; place <= SINGLES; place++) {
+      const jobs = newJobs(1);
+      yield { measured: submitting(jobs, ordered) };
+      yield { measured: ending(jobs, place) };
+    }
+  }
+  return { setup, steps: steps(), units: 2 * SINGLES };
 }
 
 function singleEntries(): Work {
   const job = ids.next("job");
-  const steps = Array.from({ length: 1000 }, (_, index) => ({
-    measured: batch({ chunks: [aChunk(job, 1 + index, 1)] }, [job]),
-  }));
-  return { setup: [batch({ jobs: [aJob(job)] })], steps, units: steps.length };
+  function* steps(): Iterable<Step> {
+    for (let seq = 1; seq <= SINGLES; seq++) yield { measured: batch({ chunks: [aChunk(job, seq, 1)] }, [job]) };
+  }
+  return { setup: [batch({ jobs: [aJob(job)] })], steps: steps(), units: SINGLES };
 }
 
 const CASES: readonly Case[] = [

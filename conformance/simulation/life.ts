@@ -88,6 +88,19 @@ class MortalTimers implements Timers {
   }
 }
 
+/** What a runtime hangs onto its process. */
+interface Guard {
+  readonly event: "uncaughtException" | "unhandledRejection";
+  readonly listener: (...args: unknown[]) => void;
+}
+
+function processGuards(): Guard[] {
+  return (["uncaughtException", "unhandledRejection"] as const).flatMap((event) =>
+    // Typed by event, which is of no interest to whoever only takes them off.
+    process.rawListeners(event).map((listener) => ({ event, listener: listener as Guard["listener"] })),
+  );
+}
+
 export class Life {
   readonly #options: LifeOptions;
   readonly #memory: MemoryStore;
@@ -95,7 +108,7 @@ export class Life {
   readonly #agentTimers: MortalTimers;
   readonly #storeTimers: MortalTimers;
   readonly #clients = new Set<MemoryClient>();
-  readonly #guards = new Map<"uncaughtException" | "unhandledRejection", readonly NodeJS.Process["emit"][]>();
+  #guards: Guard[] = [];
   #runtime: Runtime | undefined;
   #alive = true;
   /** Commits can be held and failed here. */
@@ -174,7 +187,7 @@ export class Life {
     const mortalWorld: World = { ...world, timers: this.#runtimeTimers };
     const disk = sabotage.disk?.(this.#slowed(this.store)) ?? this.#slowed(this.store);
     const store = ledger.around(disk);
-    const before = listeners();
+    const before = new Set(processGuards().map(({ listener }) => listener));
     this.#runtime = await createRuntime({
       agents: agents(this.#agentTimers),
       store: sabotage.store?.(store) ?? store,
@@ -187,19 +200,14 @@ export class Life {
         this.#die();
       },
     });
-    for (const event of EVENTS) {
-      this.#guards.set(
-        event,
-        process.listeners(event).filter((listener) => !before[event].includes(listener)) as never,
-      );
-    }
+    this.#guards = processGuards().filter(({ listener }) => !before.has(listener));
   }
 
   #die(): void {
     this.#alive = false;
     for (const timers of [this.#runtimeTimers, this.#agentTimers, this.#storeTimers]) timers.die();
     // A process takes its handlers along.
-    for (const [event, guards] of this.#guards) for (const guard of guards) process.off(event, guard as never);
+    for (const { event, listener } of this.#guards) process.off(event, listener);
   }
 
   #isSlow(): boolean {
@@ -255,13 +263,4 @@ export class Life {
       close: whileAlive((code, reason) => server.close(code, reason)),
     };
   }
-}
-
-const EVENTS = ["uncaughtException", "unhandledRejection"] as const;
-
-function listeners(): Readonly<Record<(typeof EVENTS)[number], readonly unknown[]>> {
-  return {
-    uncaughtException: process.listeners("uncaughtException"),
-    unhandledRejection: process.listeners("unhandledRejection"),
-  };
 }

@@ -38,15 +38,18 @@ export class Stage {
   readonly asks: Ask[] = [];
   /** Jobs of which a client was told that they are cancelled. */
   readonly cancelled = new Set<string>();
+  /** Hears of every frame that a client sends or gets. */
+  readonly onFrame: ((line: string) => void) | undefined;
   readonly #sabotage: Sabotage;
   #life: Life | undefined;
   events = 0;
   crashes = 0;
 
-  constructor(seed: number, sabotage: Sabotage = {}) {
-    this.world = createFakeWorld({ seed });
+  constructor(options: { seed: number; sabotage?: Sabotage; onFrame?: (line: string) => void }) {
+    this.world = createFakeWorld({ seed: options.seed });
     this.ledger = new Ledger(this.judge);
-    this.#sabotage = sabotage;
+    this.#sabotage = options.sabotage ?? {};
+    this.onFrame = options.onFrame;
   }
 
   get life(): Life {
@@ -148,6 +151,12 @@ export class Stage {
       judge.report("commit-then-publish", `${session} was welcomed before it was durable`);
     } else if (frame.type === "job.accepted" && !ledger.jobs.has(frame.job_id ?? "")) {
       judge.report("commit-then-publish", `${frame.job_id} was accepted before it was durable`);
+    } else if (frame.type === "job.subscribed") {
+      const told = String(frame.payload.current_status);
+      const record = ledger.jobs.get(frame.job_id ?? "")?.record;
+      if (!["pending", "running", record?.status].includes(told)) {
+        judge.report("commit-then-publish", `${frame.job_id} is called ${told} and is ${record?.status}`);
+      }
     } else if (frame.type === "job.cancelled" && frame.payload.final_status === undefined) {
       const status = ledger.jobs.get(frame.job_id ?? "")?.record.status;
       if (status !== "cancelled") judge.report("commit-then-publish", `${frame.job_id} is called cancelled and is ${status}`);

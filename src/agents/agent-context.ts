@@ -1,27 +1,7 @@
 /** `ctx`: everything an agent is handed. */
 import type { Lease } from "../kernel/authority/lease.ts";
+import type { LogLevel, Metric, Progress } from "./event-bodies.ts";
 import type { ResultEncoding, ResultStream } from "./result-stream.ts";
-
-export type LogLevel = "debug" | "info" | "warn" | "error";
-
-/** How far the work is (§8.2.1). Without `total`, how far is unknown. */
-export interface Progress {
-  /** Not negative. */
-  readonly current: number;
-  /** Not negative; `current` should not exceed it. */
-  readonly total?: number;
-  readonly units?: string;
-  readonly message?: string;
-}
-
-export interface Metric {
-  /** `cost.…` is money spent (§9.6): never negative. `cost.budget.…` is the runtime's own. */
-  readonly name: string;
-  /** Finite. */
-  readonly value: number;
-  readonly unit?: string;
-  readonly dimensions?: Readonly<Record<string, string | number | boolean>>;
-}
 
 /** What the function under `ctx.tool` is handed. */
 export interface ToolCall {

@@ -3,8 +3,28 @@
  * INVALID_REQUEST with details `{ field }`.
  */
 import { CodedError } from "../protocol/errors.ts";
-import type { LogLevel, Metric, Progress } from "./agent-context.ts";
 import { toJsonText } from "./json-text.ts";
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+/** How far the work is (§8.2.1). Without `total`, how far is unknown. */
+export interface Progress {
+  /** Not negative. */
+  readonly current: number;
+  /** Not negative; `current` should not exceed it. */
+  readonly total?: number;
+  readonly units?: string;
+  readonly message?: string;
+}
+
+export interface Metric {
+  /** `cost.…` is money spent (§9.6): never negative. `cost.budget.…` is the runtime's own. */
+  readonly name: string;
+  /** Finite. */
+  readonly value: number;
+  readonly unit?: string;
+  readonly dimensions?: Readonly<Record<string, string | number | boolean>>;
+}
 
 const LEVELS: readonly string[] = ["debug", "info", "warn", "error"] satisfies LogLevel[];
 

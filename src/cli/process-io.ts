@@ -6,7 +6,11 @@ import type { CliIo, Interrupt, Output } from "./io.ts";
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 type Signal = keyof typeof SIGNALS;
 
-function createOutput(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): Output {
+/** What an output needs of `process.stdout` and its like. */
+type Stream = Pick<NodeJS.WriteStream, "isTTY" | "columns" | "write">;
+
+/** Colours and redrawing need a terminal; `TERM=dumb` has neither, NO_COLOR (https://no-color.org) has no colours. */
+export function createOutput(stream: Stream, env: CliIo["env"]): Output {
   const live = stream.isTTY === true && env.TERM !== "dumb";
   return {
     write: (content) => void stream.write(content),

@@ -3,7 +3,7 @@ import { isErrorCode } from "../protocol/errors.ts";
 import { CliError } from "./cli-error.ts";
 import { EXIT, type ExitCode, exitCodeOfError } from "./exit-codes.ts";
 import type { CliIo } from "./io.ts";
-import { jsonLine, safeLine } from "./render/sanitize.ts";
+import { jsonLine, safeLine, safeText } from "./render/sanitize.ts";
 
 /** Codes that the client gives to failures of its connection (`client/errors.ts`). */
 const CONNECTION_CODES: ReadonlySet<string> = new Set(["CONNECTION_LOST", "SUPERSEDED", "SESSION_CLOSED"]);
@@ -42,6 +42,6 @@ export function reportFailure(error: unknown, io: CliIo, json: boolean): ExitCod
   const { code, message, remedy, exitCode } = describe(error);
   const text = remedy === undefined ? message : `${message}: ${remedy}`;
   io.stderr.write(json ? jsonLine({ error: { code, message: text } }) : `leasehold: ${safeLine(text)}\n`);
-  if (io.env.LEASEHOLD_DEBUG && error instanceof Error) io.stderr.write(`${error.stack}\n`);
+  if (io.env.LEASEHOLD_DEBUG && error instanceof Error) io.stderr.write(`${safeText(error.stack ?? "")}\n`);
   return exitCode;
 }

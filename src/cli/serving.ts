@@ -2,7 +2,6 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { loadAgents } from "../agents/load.ts";
-import { installStrayFailureHandler } from "../agents/stray-failures.ts";
 import type { Authenticator } from "../identity/authenticator.ts";
 import type { Log } from "../platform/log.ts";
 import type { Address } from "../server/listener.ts";
@@ -85,27 +84,21 @@ export async function startServing(
 ): Promise<Serving> {
   const port = parsePort(options.port);
   const agents = await loadAgents(await findFiles(files, io));
+  const broken = new AbortController();
   const runtime = await createRuntime({
     agents,
+    onBroken: (error) => broken.abort(error),
     data: resolve(io.cwd, options.data),
     log,
     world: io.world,
     ...(authenticator === undefined ? {} : { authenticator }),
   });
   const address = await listen(runtime, options.host, port);
-  const broken = new AbortController();
-  const uninstall = installStrayFailureHandler({
-    onUnowned: (error) => broken.abort(error),
-    onLate: (error, job) => log.warn({ err: error, job }, "an agent failed after its job had ended"),
-  });
   return {
     address,
     agents: agents.map(({ name, version }) => `${name}@${version}`),
     broken: broken.signal,
     unfinished: () => runtime.unfinished,
-    async stop(drainMs) {
-      await runtime.close({ drainMs });
-      uninstall();
-    },
+    stop: (drainMs) => runtime.close({ drainMs }),
   };
 }

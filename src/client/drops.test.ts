@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import { createFakeWorld } from "../testing/fake-world.ts";
 import { connect } from "./connect.ts";
-import { ScriptedRuntime } from "./scripted-runtime.ts";
+import { ScriptedRuntime } from "./test-runtime.ts";
 
 const SEEDS = 60;
 const STEPS = 150;

@@ -34,6 +34,11 @@ export class EventQueue<Kept, Read> {
     this.#read = read;
   }
 
+  /** How much is kept, in the units of the limit. */
+  get size(): number {
+    return this.#size;
+  }
+
   /** Ignored once ended. */
   push(kept: Kept, length: number): void {
     if (this.#ended) return;

@@ -3,11 +3,15 @@
  * that names its job, when that answer was lost and the stream is replayed: its job is held unclaimed until the answer
  * comes again.
  */
-import type { Job, JobMessage } from "./job-handle.ts";
-import { JobHandle, type JobLimits } from "./job-handle.ts";
+import { type Job, JobHandle, type JobLimits, type JobMessage } from "./job-handle.ts";
 
 /** Jobs that may stand unclaimed; messages of more are passed over. */
 const MAX_UNCLAIMED = 1_000;
+/**
+ * How many ended jobs keep their handle, as far as their events fit `maxBufferedLength` together. A session is sent a
+ * job's log once, so that a submission that comes back to the job by its key is given what is here.
+ */
+const MAX_KEPT = 1_000;
 /** How many ended jobs are remembered by id. One that is forgotten and submitted again by its key gets no events. */
 const MAX_ENDED = 10_000;
 
@@ -17,8 +21,10 @@ export class FollowedJobs {
   /** Not ended, each with its handle. */
   readonly #active = new Map<string, JobHandle>();
   readonly #unclaimed = new Map<string, JobHandle>();
-  /** Ended, or none of ours: oldest first. */
-  readonly #ended = new Set<string>();
+  /** Ended, oldest first; without its handle when that is kept no more. */
+  readonly #ended = new Map<string, JobHandle | undefined>();
+  #kept: JobHandle[] = [];
+  #keptLength = 0;
 
   constructor(limits: JobLimits, cancel: (id: string, ...rest: Parameters<Job["cancel"]>) => Promise<void>) {
     this.#limits = limits;
@@ -38,14 +44,23 @@ export class FollowedJobs {
     return this.#ended.has(id);
   }
 
+  findEnded(id: string): JobHandle | undefined {
+    return this.#ended.get(id);
+  }
+
   /** The handle of a job that an answer has named, with whatever of it came before. */
   claim(id: string): JobHandle {
-    const known = this.#active.get(id) ?? this.#unclaimed.get(id);
-    const handle = known ?? this.#create(id);
+    const known = this.#active.get(id) ?? this.#ended.get(id);
+    return known ?? this.begin(id);
+  }
+
+  /** As `claim`, but for a job whose stream comes again from where it is asked for. */
+  begin(id: string): JobHandle {
+    const handle = this.#unclaimed.get(id) ?? this.#create(id);
     this.#unclaimed.delete(id);
     this.#ended.delete(id);
     this.#active.set(id, handle);
-    if (handle.ended) this.#retire(id);
+    if (handle.ended) this.#retire(handle);
     return handle;
   }
 
@@ -55,7 +70,7 @@ export class FollowedJobs {
     const handle = this.#active.get(id) ?? this.#unclaimed.get(id) ?? (mayBeNamed ? this.#hold(id) : undefined);
     if (handle === undefined) return;
     handle.receive(message, length);
-    if (handle.ended && this.#active.has(id)) this.#retire(id);
+    if (handle.ended && this.#active.has(id)) this.#retire(handle);
   }
 
   /** No answer is due: what is unclaimed is nobody's. */
@@ -63,21 +78,17 @@ export class FollowedJobs {
     this.#unclaimed.clear();
   }
 
-  /** Passes over whatever comes of the job from now on. */
-  disown(id: string): void {
-    this.#unclaimed.delete(id);
-    this.#retire(id);
-  }
-
   /** Another session begins: what ended in the last one may be asked for anew. */
   forgetEnded(): void {
     this.#ended.clear();
+    this.#kept = [];
+    this.#keptLength = 0;
   }
 
-  /** Ends one handle. */
+  /** Ends one handle. Its job has not ended, so that another may be had. */
   fail(handle: JobHandle, error: Error): void {
     handle.fail(error);
-    this.#retire(handle.id);
+    this.#active.delete(handle.id);
   }
 
   /** Ends every handle: nothing more will come. */
@@ -98,13 +109,19 @@ export class FollowedJobs {
     return new JobHandle(id, this.#limits, (reason, options) => this.#cancel(id, reason, options));
   }
 
-  #retire(id: string): void {
-    this.#active.delete(id);
-    this.#ended.add(id);
-    if (this.#ended.size <= MAX_ENDED) return;
-    for (const oldest of this.#ended) {
-      this.#ended.delete(oldest);
-      return;
+  #retire(handle: JobHandle): void {
+    this.#active.delete(handle.id);
+    this.#ended.set(handle.id, handle);
+    this.#kept.push(handle);
+    this.#keptLength += handle.keptLength;
+    while (this.#kept.length > MAX_KEPT || this.#keptLength > this.#limits.maxBufferedLength) {
+      const oldest = this.#kept.shift();
+      if (oldest === undefined) break;
+      this.#keptLength -= oldest.keptLength;
+      if (this.#ended.get(oldest.id) === oldest) this.#ended.set(oldest.id, undefined);
     }
+    if (this.#ended.size <= MAX_ENDED) return;
+    const [oldest] = this.#ended.keys();
+    if (oldest !== undefined) this.#ended.delete(oldest);
   }
 }

@@ -152,6 +152,11 @@ export class JobHandle implements Job {
     return this.#ending !== undefined;
   }
 
+  /** What is kept of its events and chunks, in UTF-16 units; fixed once ended. */
+  get keptLength(): number {
+    return this.#queue.size + this.#assembly.length;
+  }
+
   events(options: Waiting = {}): AsyncIterableIterator<JobEvent> {
     return this.#queue.open(options.signal);
   }

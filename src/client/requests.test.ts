@@ -9,6 +9,7 @@ function request<Type extends RequestType>(id: string, type: Type, payload: Payl
     message: { arcp: "1.1", id, type, payload } as unknown as MessageOf<Type>,
     sent: true,
     lapses: false,
+    anew: false,
     answered: () => seen.push(`${id} answered`),
     refused: (error) => seen.push(`${id} refused: ${(error as Error & { code?: string }).code}`),
   };

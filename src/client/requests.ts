@@ -26,6 +26,8 @@ export interface Request<Type extends RequestType> {
   sent: boolean;
   /** It belongs to the session it was made in, and is not repeated in another. */
   readonly lapses: boolean;
+  /** A subscription that is to begin anew, even if the runtime still has the session follow the job. */
+  readonly anew: boolean;
   /** Takes the answer. Must not throw. */
   answered(payload: AnswerTo<Type>): void;
   /** Takes what the runtime, or the end of the session, said instead. Must not throw. */

@@ -17,6 +17,11 @@ export class ResultAssembly {
     this.#limit = limit;
   }
 
+  /** How much is kept, in the units of the limit. */
+  get length(): number {
+    return this.#length;
+  }
+
   /** Takes the next chunk. A new `result_id` begins anew: the attempt that wrote the other one was lost. */
   add(chunk: ResultChunk): void {
     if (chunk.result_id !== this.#resultId) {

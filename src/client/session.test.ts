@@ -2,8 +2,8 @@ import { expect, it } from "vitest";
 import { createFakeWorld } from "../testing/fake-world.ts";
 import { type ConnectOptions, connect } from "./connect.ts";
 import type { Job, JobEvent } from "./job-handle.ts";
-import { ScriptedRuntime } from "./scripted-runtime.ts";
 import type { Session } from "./session.ts";
+import { ScriptedRuntime } from "./test-runtime.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -346,20 +346,26 @@ it("gets the end of a job it subscribes to after that end, with and without hist
   expect(seqs(events)).toEqual([1]);
 });
 
-it("gives the same job to two submissions with one key, also after it ended", async () => {
-  const rig = await open();
-  const key = { idempotencyKey: "once" };
-  const [first, second] = await rig.settled(
-    Promise.all([rig.session.submit("echo", 1, key), rig.session.submit("echo", 1, key)]),
-  );
-  expect(second).toBe(first);
-  rig.runtime.emit(first.id, "log", { level: "info", message: "1" });
-  rig.runtime.succeed(first.id, { result: "once" });
-  expect(await rig.settled(first.result())).toBe("once");
-  const third = await rig.settled(rig.session.submit("echo", 1, key));
-  expect(await rig.settled(third.result())).toBe("once");
-  expect(third.id).toBe(first.id);
-});
+it.each([1_000_000, 100])(
+  "gives one job to all submissions with its key, also after it ended, keeping %i",
+  async (limit) => {
+    const rig = await open({ maxBufferedLength: limit });
+    const key = { idempotencyKey: "once" };
+    const [first, second] = await rig.settled(
+      Promise.all([rig.session.submit("echo", 1, key), rig.session.submit("echo", 1, key)]),
+    );
+    expect(second).toBe(first);
+    rig.runtime.emit(first.id, "log", { level: "info", message: "1" });
+    rig.runtime.succeed(first.id, { result: "once" });
+    expect(await rig.settled(first.result())).toBe("once");
+    const third = await rig.settled(rig.session.submit("echo", 1, key));
+    const { events, end } = collect(third);
+    expect(await rig.settled(third.result())).toBe("once");
+    expect(await end).toBe("end");
+    expect(seqs(events)).toEqual([1]);
+    expect(third.id).toBe(first.id);
+  },
+);
 
 it("drops a repeat, and takes a gap for a broken connection", async () => {
   const rig = await open();

@@ -75,6 +75,8 @@ interface Asking<Type extends RequestType> extends Waiting {
   readonly traceId?: string | undefined;
   /** See `Request.lapses`. */
   readonly lapses?: boolean;
+  /** See `Request.anew`. */
+  readonly anew?: boolean;
   /** Takes the answer of a call that was aborted. */
   readonly tooLate?: Request<Type>["answered"];
 }
@@ -134,7 +136,8 @@ export class LiveSession implements Session {
   }
 
   subscribe(jobId: string, options: SubscribeOptions = {}): Promise<JobHandle> {
-    const known = this.#jobs.find(jobId);
+    const ended = this.#jobs.findEnded(jobId);
+    const known = this.#jobs.find(jobId) ?? (ended?.origin.by === "submission" ? ended : undefined);
     if (known !== undefined) return Promise.resolve(known);
     const { history = options.fromJobSeq !== undefined, fromJobSeq = 0, signal } = options;
     const payload = {
@@ -145,7 +148,10 @@ export class LiveSession implements Session {
     };
     return this.#ask("job.subscribe", payload, (answer) => this.#subscribed(answer), {
       signal,
-      tooLate: () => this.#unsubscribe(jobId),
+      anew: this.#jobs.isEnded(jobId),
+      tooLate: () => {
+        if (this.#jobs.find(jobId) === undefined) this.#unsubscribe(jobId);
+      },
     });
   }
 
@@ -169,23 +175,23 @@ export class LiveSession implements Session {
     return this.#ask("job.submit", payload, (answer) => this.#accepted(answer, origin), {
       traceId,
       signal,
-      tooLate: ({ job_id }) => this.#stopUnwanted(job_id),
+      tooLate: (answer) => this.#stopUnwanted(answer, origin),
     });
   }
 
   #accepted(answer: PayloadOf<"job.accepted">, origin: JobOrigin): JobHandle {
-    const isOver = this.#jobs.isEnded(answer.job_id);
+    const isForgotten = this.#jobs.isEnded(answer.job_id) && this.#jobs.findEnded(answer.job_id) === undefined;
     const handle = this.#jobs.claim(answer.job_id);
     handle.describe(answer, origin);
     // A session is sent a job's stream once (DESIGN §5, re-attachment): to have it again is to ask for its history.
-    if (isOver) this.#follow(handle, 0);
+    if (isForgotten) this.#follow(handle, 0);
     return handle;
   }
 
   #subscribed(answer: PayloadOf<"job.subscribed">): JobHandle {
     const known = this.#jobs.find(answer.job_id);
     if (known !== undefined) return known;
-    const handle = this.#jobs.claim(answer.job_id);
+    const handle = this.#jobs.begin(answer.job_id);
     handle.describe(answer, { by: "subscription" });
     // Nothing will come of a job that has ended unless its end is asked for.
     if (isFinal(answer.current_status) && !answer.replayed) this.#follow(handle, handle.position);
@@ -195,7 +201,9 @@ export class LiveSession implements Session {
   /** Has the job's stream sent from after `position` on. */
   #follow(handle: JobHandle, position: number): void {
     const payload = { job_id: handle.id, history: true, from_job_seq: position, from_event_seq: undefined };
-    this.#ask("job.subscribe", payload, () => {}, { lapses: true }).catch((error) => this.#jobs.fail(handle, error));
+    this.#ask("job.subscribe", payload, () => {}, { lapses: true, anew: true }).catch((error) =>
+      this.#jobs.fail(handle, error),
+    );
   }
 
   /** In another session: has the job's stream go on, by the way the handle came to it. */
@@ -205,7 +213,7 @@ export class LiveSession implements Session {
     const { submission, traceId } = origin;
     const answered = (answer: PayloadOf<"job.accepted">): void => {
       if (answer.job_id === handle.id) return handle.describe(answer, origin);
-      this.#stopUnwanted(answer.job_id);
+      this.#stopUnwanted(answer, origin);
       const message = `job ${handle.id} is kept no more: its end came while the session was away`;
       throw new RequestError({ code: "JOB_NOT_FOUND", message, retryable: false });
     };
@@ -215,22 +223,14 @@ export class LiveSession implements Session {
   }
 
   /** Cancels a job that came of a call nobody waits for any more, unless another call has the same job. */
-  #stopUnwanted(jobId: string): void {
-    if (this.#jobs.find(jobId) !== undefined) return;
-    this.#jobs.disown(jobId);
-    this.cancel(jobId, "nobody waits for this job");
+  #stopUnwanted(answer: PayloadOf<"job.accepted">, origin: JobOrigin): void {
+    if (this.#jobs.find(answer.job_id) !== undefined) return;
+    this.#accepted(answer, origin).cancel("nobody waits for this job");
   }
 
   #unsubscribe(jobId: string): void {
-    if (this.#jobs.find(jobId) !== undefined) return;
-    this.#jobs.disown(jobId);
-    if (!this.#conversation.isLive) return;
-    const message: MessageOf<"job.unsubscribe"> = {
-      ...this.#envelope(),
-      type: "job.unsubscribe",
-      payload: { job_id: jobId },
-    };
-    this.#conversation.send(this.#conversation.encode(message));
+    const payload = { job_id: jobId };
+    this.#conversation.send(this.#conversation.encode({ ...this.#envelope(), type: "job.unsubscribe", payload }));
   }
 
   /** Sends a request, now or as soon as there is a connection, and again until it is answered. */
@@ -238,7 +238,7 @@ export class LiveSession implements Session {
     type: Type,
     payload: PayloadOf<Type>,
     read: (answer: Parameters<Request<Type>["answered"]>[0]) => Result,
-    { signal, traceId, lapses = false, tooLate }: Asking<Type>,
+    { signal, traceId, lapses = false, anew = false, tooLate }: Asking<Type>,
   ): Promise<Result> {
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
     handled(promise);
@@ -248,6 +248,7 @@ export class LiveSession implements Session {
       message: { ...this.#envelope(), type, payload, trace_id: traceId } as unknown as MessageOf<Type>,
       sent: false,
       lapses,
+      anew,
       answered: (answer) => {
         if (aborted) return tooLate?.(answer);
         try {
@@ -294,6 +295,7 @@ export class LiveSession implements Session {
 
   #transmit(request: AnyRequest, frame: string): void {
     request.sent = true;
+    if (request.anew && request.message.type === "job.subscribe") this.#unsubscribe(request.message.payload.job_id);
     this.#conversation.send(frame);
   }
 

@@ -22,6 +22,9 @@ import {
   type TokenRecord,
 } from "./token-record.ts";
 
+/** How the file is called within the data directory. */
+export const TOKEN_FILE = "tokens.json";
+
 export interface TokenRequest {
   /** Unique in the file; 1 to 128 letters, digits or `. _ @ : + -`. */
   readonly name: string;

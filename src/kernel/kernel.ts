@@ -3,6 +3,7 @@ import type { Log } from "../platform/log.ts";
 import type { World } from "../platform/world.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { AgentListing, Agents } from "./agents-port.ts";
+import type { JobId, NodeId, SessionId } from "./ids.ts";
 import type { JobRecord } from "./job/job-record.ts";
 import { JobTable } from "./job/job-table.ts";
 import { Recovery } from "./job/recovery.ts";
@@ -12,7 +13,7 @@ import { type Accepted, Submissions, type SubmitRequest } from "./job/submit.ts"
 import type { Contributor } from "./log/contributor.ts";
 import { follow } from "./log/follow.ts";
 import { GroupCommit, type Plan, StaleTreeError } from "./log/group-commit.ts";
-import type { Chunk, ChunkQuery, JobId, JobQuery, NodeId, Segment, SessionId, Store, StoredSession } from "./ports.ts";
+import type { Chunk, ChunkQuery, JobQuery, Segment, Store, StoredSession } from "./ports.ts";
 import { StoreError } from "./store-error.ts";
 
 export interface KernelOptions {
@@ -58,13 +59,10 @@ export class Kernel {
     this.#table = new JobTable({
       clock: world.clock,
       commits: this.#commits,
-      onEnded: (job) => this.#runner.release(job.record.id, new CodedError("CANCELLED", "the job has ended")),
-      onLost: (job, error) => {
-        this.#runner.release(
-          job.record.id,
-          new CodedError("INTERNAL_ERROR", "the job's events could not be stored", { cause: error }),
-        );
-        if (!(error instanceof StaleTreeError)) this.#recovery.reload(job.record.id, job.claim);
+      onLost: (job, cause) => {
+        const lost = () => new CodedError("INTERNAL_ERROR", "the job's events could not be stored", { cause });
+        this.#runner.release(job.record.id, lost);
+        if (!(cause instanceof StaleTreeError)) this.#recovery.reload(job.record.id, job.claim);
       },
     });
     this.#submissions = new Submissions({ agents, store, world, table: this.#table, runner: this.#runner });
@@ -159,7 +157,7 @@ export class Kernel {
     this.#unwake();
     this.#table.close(closing);
     this.#recovery.close();
-    for (const job of this.#table.values()) this.#runner.release(job.record.id, closing);
+    for (const job of this.#table.values()) this.#runner.release(job.record.id, () => closing);
     await this.#commits.idle();
     this.#table.clear(closing);
   }

@@ -2,13 +2,11 @@
  * What the kernel needs from outside: a `Store` that keeps everything and `Agents` that do the work.
  * Rows are the kernel's own shapes; how a store lays them out on disk is its own business.
  */
-import type { Outcome } from "./job/job-state.ts";
-import type { JobRecord } from "./job/job-record.ts";
-import type { PrincipalKey } from "./principal.ts";
 
-export type JobId = string;
-export type SessionId = string;
-export type NodeId = string;
+import type { JobId, NodeId, SessionId } from "./ids.ts";
+import type { JobRecord } from "./job/job-record.ts";
+import type { Outcome } from "./job/job-state.ts";
+import type { PrincipalKey } from "./principal.ts";
 
 /** The parts of a job that change. Written at every transition; not for every event. */
 export interface JobUpdate {
@@ -52,6 +50,8 @@ export interface Follow {
   readonly cursor: number;
   readonly mayCancel: boolean;
 }
+
+export type Unfollow = Pick<Follow, "session" | "job">;
 
 export interface SessionRow {
   readonly id: SessionId;
@@ -129,7 +129,7 @@ export interface Rows {
   /** Inserted, or replaced by session and job. */
   readonly follows: readonly Follow[];
   /** Follows that end before their job does. */
-  readonly unfollows: readonly Pick<Follow, "session" | "job">[];
+  readonly unfollows: readonly Unfollow[];
   readonly releases: readonly Release[];
   /** Sessions that are over: their rows, segments and follows go. */
   readonly endedSessions: readonly SessionId[];
@@ -148,7 +148,9 @@ export interface CommitBatch {
 }
 
 /** `refused` names the trees whose epoch has moved on; nothing of the batch was written then. */
-export type CommitOutcome = { readonly committed: true } | { readonly committed: false; readonly refused: readonly JobId[] };
+export type CommitOutcome =
+  | { readonly committed: true }
+  | { readonly committed: false; readonly refused: readonly JobId[] };
 
 export interface ClaimedTree {
   readonly claim: TreeClaim;

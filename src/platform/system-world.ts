@@ -30,12 +30,29 @@ function createTimers(): Timers {
   };
 }
 
-const random: Randomness = {
-  bytes: (length) => globalThis.crypto.getRandomValues(new Uint8Array(length)),
-};
+/** Bytes drawn at once: a call into the generator costs more than the few bytes an id takes. */
+const RANDOM_POOL_BYTES = 8_192;
+
+/** Every byte is given out once. */
+function createRandomness(): Randomness {
+  let pool = new Uint8Array(0);
+  let used = 0;
+  return {
+    bytes(length) {
+      if (length > RANDOM_POOL_BYTES) return globalThis.crypto.getRandomValues(new Uint8Array(length));
+      if (used + length > pool.length) {
+        pool = globalThis.crypto.getRandomValues(new Uint8Array(RANDOM_POOL_BYTES));
+        used = 0;
+      }
+      used += length;
+      return pool.slice(used - length, used);
+    },
+  };
+}
 
 /** A `World` backed by this process. Make one per process and hand it down. */
 export function createSystemWorld(): World {
   const clock = createClock();
+  const random = createRandomness();
   return { clock, timers: createTimers(), random, ids: createIds(clock, random) };
 }

@@ -5,7 +5,7 @@ import type { Log } from "../platform/log.ts";
 import type { Timers } from "../platform/world.ts";
 import type { Connection } from "../transports/connection.ts";
 import type { HostRules } from "../transports/host-check.ts";
-import { acceptWebSocket, ARCP_PATH } from "../transports/websocket.ts";
+import { ARCP_PATH, acceptWebSocket } from "../transports/websocket.ts";
 
 export interface ListenOptions extends HostRules {
   /** Default: 7777. 0 takes a free port. */
@@ -40,7 +40,11 @@ export async function listen(
   const { port = DEFAULT_PORT, host = DEFAULT_HOST, ...rules } = options;
   const server = createServer(answer);
   server.on("upgrade", (request, socket, head) => {
-    const outcome = acceptWebSocket(request, socket, head, { ...rules, timers: environment.timers, log: environment.log });
+    const outcome = acceptWebSocket(request, socket, head, {
+      ...rules,
+      timers: environment.timers,
+      log: environment.log,
+    });
     if (outcome.accepted) environment.accept(outcome.connection);
     else environment.log.info({ status: outcome.status, reason: outcome.reason }, "refused a WebSocket");
   });
@@ -65,7 +69,9 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
 
 function explain(status: number, path: string | undefined): string {
   if (status === 405) return "only GET and HEAD are allowed here";
-  return path === ARCP_PATH ? "this path takes WebSocket connections only" : `nothing is here; sessions are opened at ${ARCP_PATH}`;
+  return path === ARCP_PATH
+    ? "this path takes WebSocket connections only"
+    : `nothing is here; sessions are opened at ${ARCP_PATH}`;
 }
 
 function closeServer(server: Server): Promise<void> {

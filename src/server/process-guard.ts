@@ -6,11 +6,15 @@ import type { Log } from "../platform/log.ts";
 const UNHANDLED_EXIT_CODE = 1;
 const EVENT_OF = { exception: "uncaughtException", rejection: "unhandledRejection" } as const;
 
-/** Guards the process until the returned function is called. */
-export function guardProcess(log: Log): () => void {
+/**
+ * Guards the process until the returned function is called.
+ * @param onBroken hears of a failure that belongs to no job. Default: the process ends, as without us.
+ */
+export function guardProcess(log: Log, onBroken?: (error: unknown) => void): () => void {
   return installStrayFailureHandler({
-    onLate: (error, job) => log.debug({ err: error, job }, "a failure of an agent came after its job had ended"),
+    onLate: (error, job) => log.warn({ err: error, job }, "an agent failed after its job had ended"),
     onUnowned(error, origin) {
+      if (onBroken !== undefined) return onBroken(error);
       // Another listener means that somebody else decides; alone, we must do what Node would have done without us.
       if (process.listenerCount(EVENT_OF[origin]) > 1) return;
       log.error({ err: error }, `an unhandled ${origin} outside any agent; ending the process`);

@@ -2,10 +2,10 @@
 import { join } from "node:path";
 import type { AgentDefinition } from "../agents/define-agent.ts";
 import { createAgentRegistry } from "../agents/registry.ts";
-import { type Authenticator, createAuthenticator } from "../identity/authenticator.ts";
-import { createTokens } from "../identity/token-file.ts";
 import type { Job } from "../client/job-handle.ts";
 import type { SubmitOptions } from "../client/submission.ts";
+import { type Authenticator, createAuthenticator } from "../identity/authenticator.ts";
+import { createTokens, TOKEN_FILE } from "../identity/token-file.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import type { Store } from "../kernel/ports.ts";
 import { type Log, silentLog } from "../platform/log.ts";
@@ -14,13 +14,10 @@ import type { World } from "../platform/world.ts";
 import { Gateway } from "../sessions/gateway.ts";
 import { Outbox } from "../sessions/outbox/outbox.ts";
 import type { Connection } from "../transports/connection.ts";
-import { guardProcess } from "./process-guard.ts";
 import { createInProcess } from "./in-process.ts";
 import { type Address, type Listener, type ListenOptions, listen } from "./listener.ts";
+import { guardProcess } from "./process-guard.ts";
 import { LEASEHOLD_VERSION } from "./version.ts";
-
-/** Where tokens are kept within the data directory. */
-export const TOKEN_FILE = "tokens.json";
 
 export interface RuntimeOptions {
   readonly agents: Iterable<AgentDefinition>;
@@ -38,6 +35,8 @@ export interface RuntimeOptions {
   readonly log?: Log;
   /** Default: this machine's. */
   readonly world?: World;
+  /** Something failed in this process that belongs to no job. Default: the process ends, as it would by itself. */
+  readonly onBroken?: (error: unknown) => void;
   /** The store cannot be trusted any more. Default: ends the process with code 70. */
   readonly onFatal?: (error: unknown) => void;
 }
@@ -106,7 +105,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   }
   gateway.start();
 
-  const unguard = guardProcess(log);
+  const unguard = guardProcess(log, options.onBroken);
   const listeners: Listener[] = [];
   let closing: Promise<void> | undefined;
 
@@ -126,7 +125,11 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
 
   return {
     async listen(where = {}) {
-      const listener = await listen(where, { timers: world.timers, log, accept: (connection) => gateway.accept(connection) });
+      const listener = await listen(where, {
+        timers: world.timers,
+        log,
+        accept: (connection) => gateway.accept(connection),
+      });
       listeners.push(listener);
       log.info({ url: listener.url }, "listening");
       const { url, host, port } = listener;
@@ -142,7 +145,9 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
 }
 
 function firstOf(first: Authenticator, second: Authenticator): Authenticator {
-  return { authenticate: async (credentials) => (await first.authenticate(credentials)) ?? second.authenticate(credentials) };
+  return {
+    authenticate: async (credentials) => (await first.authenticate(credentials)) ?? second.authenticate(credentials),
+  };
 }
 
 /** Imported where it is used: a runtime on another store does without SQLite. */

@@ -15,6 +15,16 @@ type Outgoing = Exclude<Message<"to-client">["type"], "job.event" | "job.result"
 export interface ReplySlot {
   answer<Type extends Outgoing>(type: Type, payload: PayloadOf<Type>, envelope?: EnvelopeFields): void;
   refuse(error: ErrorBody, requestId?: string): void;
+  /** False while it waits for the answer, or for an earlier one. A connection that is gone holds nothing up. */
+  readonly hasLeft: boolean;
+  /** Calls `then` when it leaves. */
+  whenLeft(then: () => void): void;
+}
+
+interface Slot {
+  frame: string | undefined;
+  left: boolean;
+  then: (() => void) | undefined;
 }
 
 interface EnvelopeFields {
@@ -27,7 +37,8 @@ export class Channel {
   readonly #ids: Ids;
   readonly #clock: Clock;
   /** Answers to submissions still unknown, or known but waiting for earlier ones. */
-  #slots: { frame: string | undefined }[] = [];
+  #slots: Slot[] = [];
+  #gone = false;
   /** Set by the welcome; from then on every envelope names the session. */
   sessionId: string | undefined;
   lastSentAt: number;
@@ -51,16 +62,32 @@ export class Channel {
 
   /** Takes the next place in the order of answers. Each slot must be answered exactly once. */
   reserveReply(): ReplySlot {
-    const slot: { frame: string | undefined } = { frame: undefined };
-    this.#slots.push(slot);
+    const slot: Slot = { frame: undefined, left: this.#gone, then: undefined };
+    if (!slot.left) this.#slots.push(slot);
     const fill = (frame: string): void => {
       slot.frame = frame;
-      while (this.#slots[0]?.frame !== undefined) this.#write(this.#slots.shift()?.frame as string);
+      while (this.#slots[0]?.frame !== undefined) {
+        const first = this.#slots.shift() as Slot;
+        this.#write(first.frame as string);
+        leave(first);
+      }
     };
     return {
       answer: (type, payload, envelope = {}) => fill(this.#frame(type, payload, envelope)),
       refuse: (error, requestId) => fill(this.#refusal(error, requestId)),
+      get hasLeft() {
+        return slot.left;
+      },
+      whenLeft(then) {
+        slot.then = then;
+      },
     };
+  }
+
+  /** The connection is gone: no answer waits for another any more. */
+  abandon(): void {
+    this.#gone = true;
+    for (const slot of this.#slots.splice(0)) leave(slot);
   }
 
   close(code: number, reason: string): void {
@@ -73,7 +100,11 @@ export class Channel {
   }
 
   #refusal(error: ErrorBody, requestId: string | undefined): string {
-    return this.#frame("session.error", { ...error, ...(requestId === undefined ? {} : { request_id: requestId }) }, {});
+    return this.#frame(
+      "session.error",
+      { ...error, ...(requestId === undefined ? {} : { request_id: requestId }) },
+      {},
+    );
   }
 
   #frame<Type extends Outgoing>(type: Type, payload: PayloadOf<Type>, envelope: EnvelopeFields): string {
@@ -88,4 +119,9 @@ export class Channel {
     // The registry ties `type` and `payload` together; TypeScript cannot follow that through a generic spread.
     return encode(message as MessageOf<Outgoing>);
   }
+}
+
+function leave(slot: Slot): void {
+  slot.left = true;
+  slot.then?.();
 }

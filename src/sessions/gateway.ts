@@ -9,7 +9,7 @@ import type { Timer, World } from "../platform/world.ts";
 import { decode, type Refused } from "../protocol/codec.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { Message } from "../protocol/registry.ts";
-import { CLOSE, type Connection } from "../transports/connection.ts";
+import { CLOSE, type Connection, MAX_FRAME_BYTES } from "../transports/connection.ts";
 import { Channel } from "./channel.ts";
 import type { HandlerContext } from "./handlers/handler.ts";
 import { Handshake } from "./handshake.ts";
@@ -23,8 +23,9 @@ import { SessionRegistry } from "./session-registry.ts";
 const FIRST_FRAME_MS = 10_000;
 /** Malformed frames in a row after which the connection is closed. */
 const MAX_MALFORMED_FRAMES = 8;
-/** Frames that may wait for the welcome; a client that sends more ahead of it is closed. */
+/** Frames that may wait for the welcome, and their length together; a client that sends more ahead of it is closed. */
 const MAX_EARLY_FRAMES = 256;
+const MAX_EARLY_LENGTH = MAX_FRAME_BYTES;
 
 export interface GatewayOptions {
   readonly kernel: Kernel;
@@ -48,7 +49,14 @@ export class Gateway {
     const { kernel, outbox, world, log } = options;
     this.#options = options;
     const catchUp = new CatchUp({ kernel, outbox, timers: world.timers, log });
-    this.#registry = new SessionRegistry({ kernel, outbox, catchUp, world, log, windowMs: options.resumeWindowSec * 1000 });
+    this.#registry = new SessionRegistry({
+      kernel,
+      outbox,
+      catchUp,
+      world,
+      log,
+      windowMs: options.resumeWindowSec * 1000,
+    });
     this.#handshake = new Handshake({ ...options, registry: this.#registry });
   }
 
@@ -93,10 +101,14 @@ class Conversation {
   readonly #handshake: Handshake;
   readonly #registry: SessionRegistry;
   readonly #greeting: Timer;
-  #early: Message<"to-runtime">[] | undefined;
+  /** What came between the first frame and the welcome: it is answered after the welcome. */
+  #early: string[] | undefined;
+  #earlyLength = 0;
   #context: HandlerContext | undefined;
   #heartbeat: Timer | undefined;
   #malformed = 0;
+  /** We have closed the connection: what still comes is not listened to. */
+  #deaf = false;
   #closed = false;
 
   constructor(channel: Channel, options: GatewayOptions, handshake: Handshake, registry: SessionRegistry) {
@@ -105,21 +117,35 @@ class Conversation {
     this.#handshake = handshake;
     this.#registry = registry;
     this.#greeting = options.world.timers.after(FIRST_FRAME_MS, () => {
-      channel.refuse(new CodedError("INVALID_REQUEST", `the first message did not come within ${FIRST_FRAME_MS / 1000} seconds`));
-      channel.close(CLOSE.invalidRequest, "no hello");
+      channel.refuse(
+        new CodedError("INVALID_REQUEST", `the first message did not come within ${FIRST_FRAME_MS / 1000} seconds`),
+      );
+      this.#close(CLOSE.invalidRequest, "no hello");
     });
   }
 
   receive(text: string): void {
+    if (this.#deaf) return;
     this.#channel.lastReceivedAt = this.#options.world.clock.now();
+    if (this.#early !== undefined) return this.#keepEarly(this.#early, text);
     const decoded = decode(text, "to-runtime");
     if (!decoded.ok) return this.#refuseMalformed(decoded);
     this.#malformed = 0;
-    if (this.#context !== undefined) void route(this.#context, decoded.message, this.#options.log);
-    else if (this.#early === undefined) void this.#greet(decoded.message);
-    else if (this.#early.push(decoded.message) > MAX_EARLY_FRAMES) {
-      this.#channel.close(CLOSE.invalidRequest, "too many messages ahead of the welcome");
+    if (this.#context === undefined) void this.#greet(decoded.message);
+    else void route(this.#context, decoded.message, this.#options.log);
+  }
+
+  #keepEarly(early: string[], text: string): void {
+    this.#earlyLength += text.length;
+    if (early.push(text) > MAX_EARLY_FRAMES || this.#earlyLength > MAX_EARLY_LENGTH) {
+      this.#close(CLOSE.invalidRequest, "too many messages ahead of the welcome");
     }
+  }
+
+  #close(code: number, reason: string): void {
+    this.#deaf = true;
+    this.#early = undefined;
+    this.#channel.close(code, reason);
   }
 
   drained(): void {
@@ -130,6 +156,7 @@ class Conversation {
     this.#closed = true;
     this.#greeting.cancel();
     this.#heartbeat?.cancel();
+    this.#channel.abandon();
     if (this.#context !== undefined) this.#registry.detach(this.#context.session, this.#channel);
   }
 
@@ -138,34 +165,37 @@ class Conversation {
     this.#early = [];
     try {
       const { principal, session } = await this.#handshake.welcome(this.#channel, message);
-      const { kernel, outbox, world, log, heartbeatIntervalSec } = this.#options;
+      const { kernel, outbox, world, heartbeatIntervalSec } = this.#options;
       const context: HandlerContext = { kernel, outbox, world, principal, session, channel: this.#channel };
       this.#context = context;
       if (this.#closed) return this.#registry.detach(session, this.#channel);
       if (session.features.has("heartbeat")) {
         this.#heartbeat = startHeartbeat(this.#channel, heartbeatIntervalSec * 1000, world);
       }
-      const early = this.#early;
+      const early = this.#early ?? [];
       this.#early = undefined;
-      for (const waiting of early) void route(context, waiting, log);
+      for (const text of early) this.receive(text);
     } catch (error) {
       this.#refuseGreeting(error, message.id);
     }
   }
 
   #refuseGreeting(error: unknown, requestId: string): void {
-    const refusal = error instanceof CodedError ? error : new CodedError("INTERNAL_ERROR", "the session could not be opened");
+    const refusal =
+      error instanceof CodedError ? error : new CodedError("INTERNAL_ERROR", "the session could not be opened");
     if (refusal.code === "INTERNAL_ERROR") this.#options.log.error({ err: error }, "a handshake failed");
     this.#channel.refuse(refusal, requestId);
     const code = refusal.code === "UNAUTHENTICATED" ? CLOSE.unauthenticated : CLOSE.invalidRequest;
-    this.#channel.close(refusal.code === "INTERNAL_ERROR" ? CLOSE.internalError : code, refusal.code);
+    this.#close(refusal.code === "INTERNAL_ERROR" ? CLOSE.internalError : code, refusal.code);
   }
 
   #refuseMalformed(refused: Refused): void {
-    this.#channel.refuse(refused.error, refused.requestId);
+    const { error, requestId, type } = refused;
+    // An answer to a submission has its place among the others, whatever is wrong with the submission.
+    if (type === "job.submit") this.#channel.reserveReply().refuse(error, requestId);
+    else this.#channel.refuse(error, requestId);
     this.#malformed++;
     const hopeless = this.#malformed >= MAX_MALFORMED_FRAMES;
-    const unopened = this.#context === undefined && this.#early === undefined;
-    if (hopeless || unopened) this.#channel.close(CLOSE.invalidRequest, "malformed message");
+    if (hopeless || this.#context === undefined) this.#close(CLOSE.invalidRequest, "malformed message");
   }
 }

@@ -37,7 +37,9 @@ describe("the first frame", () => {
   ])("is answered and closes the connection when it %s [reading-first-frame]", async (_what, frame) => {
     const client = runtime.connect();
     client.line.send(frame);
-    expect(refusals(await client.settled())).toMatchObject([["INVALID_REQUEST", expect.anything()]].map(([code]) => [code]));
+    expect(refusals(await client.settled())).toMatchObject(
+      [["INVALID_REQUEST", expect.anything()]].map(([code]) => [code]),
+    );
     expect(client.line.closed?.code).toBe(CLOSE.invalidRequest);
     expect(runtime.world.pendingTimers).toBe(1);
   });
@@ -105,15 +107,15 @@ describe("authentication", () => {
     expect(refusals(await client.settled())).toEqual([["UNAUTHENTICATED", "request-1"]]);
   });
 
-  it.each([["a wrong token", "bad"], ["no token", null]])(
-    "refuses %s and closes the connection [reading-failed-authentication-closes]",
-    async (_what, token) => {
-      const client = runtime.connect();
-      const request = client.hello({ token });
-      expect(refusals(await client.settled())).toEqual([["UNAUTHENTICATED", request]]);
-      expect(client.line.closed?.code).toBe(CLOSE.unauthenticated);
-    },
-  );
+  it.each([
+    ["a wrong token", "bad"],
+    ["no token", null],
+  ])("refuses %s and closes the connection [reading-failed-authentication-closes]", async (_what, token) => {
+    const client = runtime.connect();
+    const request = client.hello({ token });
+    expect(refusals(await client.settled())).toEqual([["UNAUTHENTICATED", request]]);
+    expect(client.line.closed?.code).toBe(CLOSE.unauthenticated);
+  });
 
   it("never lets a frame after a refused hello through", async () => {
     const client = runtime.connect();

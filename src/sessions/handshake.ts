@@ -48,9 +48,13 @@ export class Handshake {
    */
   async welcome(channel: Channel, message: Message<"to-runtime">): Promise<Welcomed> {
     if (message.type !== "session.hello" && message.type !== "session.resume") {
-      throw new CodedError("INVALID_REQUEST", `the first message must be session.hello or session.resume, not ${message.type}`, {
-        details: { field: "type" },
-      });
+      throw new CodedError(
+        "INVALID_REQUEST",
+        `the first message must be session.hello or session.resume, not ${message.type}`,
+        {
+          details: { field: "type" },
+        },
+      );
     }
     const principal = await this.#authenticate(channel, message);
     const point = message.type === "session.resume" ? message.payload : message.payload.resume;
@@ -87,11 +91,17 @@ export class Handshake {
     const session = await registry.find(point.session_id);
     // A foreign session is answered like one that never was.
     if (session === undefined || session.principal !== principalKey(principal)) {
-      throw new CodedError("RESUME_WINDOW_EXPIRED", `session ${point.session_id} is not kept any more; open a new one with session.hello`);
+      throw new CodedError(
+        "RESUME_WINDOW_EXPIRED",
+        `session ${point.session_id} is not kept any more; open a new one with session.hello`,
+      );
     }
     const presented = hashToken(point.resume_token);
     if (!isValidToken(session.row, presented)) {
-      throw new CodedError("UNAUTHENTICATED", "the resume_token is not the newest of this session, nor the one presented last");
+      throw new CodedError(
+        "UNAUTHENTICATED",
+        "the resume_token is not the newest of this session, nor the one presented last",
+      );
     }
     const { head } = session.stream;
     if (point.last_event_seq > head) {
@@ -100,16 +110,28 @@ export class Handshake {
       });
     }
     if (point.last_event_seq < session.released) {
-      throw new CodedError("RESUME_WINDOW_EXPIRED", `events up to ${session.released} were acknowledged and are not kept`);
+      throw new CodedError(
+        "RESUME_WINDOW_EXPIRED",
+        `events up to ${session.released} were acknowledged and are not kept`,
+      );
     }
     const token = this.#newToken();
-    const row: SessionRow = { ...session.row, newestToken: hashToken(token), presentedToken: presented };
-    return this.#store(row, () => {
-      session.row = row;
-      this.#greet(channel, session, requestId, token);
-      registry.attach(session, channel, point.last_event_seq);
-      return session;
-    });
+    const before = session.row;
+    const row: SessionRow = { ...before, newestToken: hashToken(token), presentedToken: presented };
+    // At once, and not only when it is durable: a resume that comes meanwhile is held against the token presented here.
+    session.row = row;
+    registry.takeUp(session);
+    try {
+      return await this.#store(row, () => {
+        this.#greet(channel, session, requestId, token);
+        registry.attach(session, channel, point.last_event_seq);
+        return session;
+      });
+    } catch (error) {
+      if (session.row === row) session.row = before;
+      registry.park(session);
+      throw error;
+    }
   }
 
   /** Makes a session's row durable; `then` runs in the turn in which it is. */
@@ -118,7 +140,8 @@ export class Handshake {
       this.#options.kernel.plan(() => ({
         rows: { sessions: [row] },
         committed: () => resolve(then()),
-        failed: (cause) => reject(new CodedError("INTERNAL_ERROR", "the session could not be stored; try again", { cause })),
+        failed: (cause) =>
+          reject(new CodedError("INTERNAL_ERROR", "the session could not be stored; try again", { cause })),
       }));
     });
   }

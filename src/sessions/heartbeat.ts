@@ -2,8 +2,9 @@
  * Heartbeats (§6.4), each direction by itself: an idle side is pinged so that something flows in every interval, and a
  * peer that was silent for two intervals loses its connection. Its session and its jobs are untouched.
  */
-import type { Timer, World } from "../platform/world.ts";
+
 import { formatTime } from "../kernel/log/entry.ts";
+import type { Timer, World } from "../platform/world.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { CLOSE } from "../transports/connection.ts";
 import type { Channel } from "./channel.ts";

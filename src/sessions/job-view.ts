@@ -23,7 +23,9 @@ export function boundsOf(job: JobRecord) {
   const { lease } = readSubmission(job);
   return {
     lease: mutable(lease?.grants ?? {}),
-    ...(lease === null || lease.expiresAtText === null ? {} : { lease_constraints: { expires_at: lease.expiresAtText } }),
+    ...(lease === null || lease.expiresAtText === null
+      ? {}
+      : { lease_constraints: { expires_at: lease.expiresAtText } }),
     ...(lease === null || lease.budget === null ? {} : { budget: budgetAsNumbers(lease.budget) }),
   };
 }

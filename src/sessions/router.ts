@@ -32,14 +32,18 @@ export async function route(context: HandlerContext, message: Message<"to-runtim
       throw new CodedError("INVALID_REQUEST", `${message.type} must be the first message of a connection`);
     }
     if (message.session_id !== undefined && message.session_id !== context.session.id) {
-      throw new CodedError("INVALID_REQUEST", "session_id is not this connection's session", { details: { field: "session_id" } });
+      throw new CodedError("INVALID_REQUEST", "session_id is not this connection's session", {
+        details: { field: "session_id" },
+      });
     }
     assertNegotiated(context, message.type);
     // Each row's handler takes just its own message; the union of both sides is beyond what TypeScript relates.
     await (HANDLERS[message.type] as Handler<Routed>)(context, message);
   } catch (error) {
     if (error instanceof CodedError) {
-      context.channel.refuse(error, message.id);
+      // An answer to a submission has its place among the others, also when no handler was reached.
+      if (message.type === "job.submit") context.channel.reserveReply().refuse(error.toBody(), message.id);
+      else context.channel.refuse(error, message.id);
       return;
     }
     log.error({ err: error, type: message.type }, "a message handler failed");
@@ -53,7 +57,11 @@ function assertNegotiated({ session }: HandlerContext, type: Routed): void {
   if (feature === undefined || session.features.has(feature)) return;
   // Liveness costs nothing to answer, and a client that pings without negotiating means well.
   if (feature === "heartbeat") return;
-  throw new CodedError("INVALID_REQUEST", `${type} needs the feature ${feature}, which this session did not negotiate`, {
-    details: { feature },
-  });
+  throw new CodedError(
+    "INVALID_REQUEST",
+    `${type} needs the feature ${feature}, which this session did not negotiate`,
+    {
+      details: { feature },
+    },
+  );
 }

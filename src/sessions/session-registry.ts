@@ -1,15 +1,17 @@
 /** Which sessions there are: made, loaded, parked while they have no connection, and ended when their window closes. */
+
+import type { SessionId } from "../kernel/ids.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import type { SessionId, StoredSession } from "../kernel/ports.ts";
+import type { StoredSession } from "../kernel/ports.ts";
 import { type Principal, principalKey } from "../kernel/principal.ts";
 import type { Log } from "../platform/log.ts";
 import type { World } from "../platform/world.ts";
 import type { Feature } from "../protocol/features.ts";
+import { CLOSE } from "../transports/connection.ts";
+import type { Channel } from "./channel.ts";
 import type { CatchUp } from "./outbox/catch-up.ts";
 import type { Outbox } from "./outbox/outbox.ts";
-import type { Channel } from "./channel.ts";
 import { Session } from "./session.ts";
-import { CLOSE } from "../transports/connection.ts";
 
 /** Sessions ended in one commit when the windows of an earlier run close. */
 const ENDED_PER_COMMIT = 500;
@@ -23,6 +25,9 @@ export class SessionRegistry {
   readonly #windowMs: number;
   readonly #sessions = new Map<SessionId, Session>();
   readonly #loading = new Map<SessionId, Promise<Session | undefined>>();
+  /** Sessions whose end is on its way to the store, where they may still be read: nobody finds them any more. */
+  readonly #ending = new Set<SessionId>();
+  #closed = false;
 
   constructor(options: { kernel: Kernel; outbox: Outbox; catchUp: CatchUp; world: World; log: Log; windowMs: number }) {
     this.#kernel = options.kernel;
@@ -66,6 +71,7 @@ export class SessionRegistry {
   async find(id: SessionId): Promise<Session | undefined> {
     const known = this.#sessions.get(id) ?? this.#loading.get(id);
     if (known !== undefined) return known;
+    if (this.#ending.has(id)) return undefined;
     const loading = this.#load(id);
     this.#loading.set(id, loading);
     try {
@@ -78,8 +84,7 @@ export class SessionRegistry {
   /** Puts a connection under a session, which is sent everything after `lastEventSeq`. An older one has to go. */
   attach(session: Session, channel: Channel, lastEventSeq: number): void {
     if (!this.#sessions.has(session.id)) this.#enter(session);
-    session.window?.cancel();
-    session.window = undefined;
+    this.takeUp(session);
     const older = session.channel;
     session.channel = channel;
     session.stream.attach(channel.connection, lastEventSeq);
@@ -92,7 +97,20 @@ export class SessionRegistry {
     session.stream.detach(channel.connection);
     if (session.channel !== channel) return;
     session.channel = undefined;
-    this.#park(session);
+    this.park(session);
+  }
+
+  /** Somebody who may resume the session is here: its window does not close on them. Until `attach`, or `park`. */
+  takeUp(session: Session): void {
+    session.window?.cancel();
+    session.window = undefined;
+  }
+
+  /** Starts the window of a session that has no connection. */
+  park(session: Session): void {
+    if (session.channel !== undefined || this.#closed) return;
+    session.window?.cancel();
+    session.window = this.#world.timers.after(this.#windowMs, () => this.#end(session));
   }
 
   #enter(session: Session): void {
@@ -100,14 +118,24 @@ export class SessionRegistry {
     this.#outbox.add(session.stream);
   }
 
-  #park(session: Session): void {
-    session.window = this.#world.timers.after(this.#windowMs, () => this.#end(session));
-  }
-
   #end(session: Session): void {
     this.#sessions.delete(session.id);
     this.#outbox.remove(session.stream);
-    this.#kernel.plan(() => ({ rows: { endedSessions: [session.id] }, committed() {} }));
+    this.#planEnd(() => [session.id]);
+    // From now on, and not only once it is planned.
+    this.#ending.add(session.id);
+  }
+
+  #planEnd(choose: () => readonly SessionId[]): void {
+    this.#kernel.plan(() => {
+      const endedSessions = choose();
+      if (endedSessions.length === 0) return undefined;
+      for (const id of endedSessions) this.#ending.add(id);
+      const forget = (): void => {
+        for (const id of endedSessions) this.#ending.delete(id);
+      };
+      return { rows: { endedSessions }, committed: forget, failed: forget };
+    });
   }
 
   async #load(id: SessionId): Promise<Session | undefined> {
@@ -115,7 +143,7 @@ export class SessionRegistry {
     if (stored === undefined) return undefined;
     const session = new Session(stored);
     this.#enter(session);
-    this.#park(session);
+    this.park(session);
     return session;
   }
 
@@ -124,18 +152,19 @@ export class SessionRegistry {
     for (let from = 0; from < stored.length; from += ENDED_PER_COMMIT) {
       const page = stored.slice(from, from + ENDED_PER_COMMIT);
       // Looked at again when the batch is made: a session may have been taken up meanwhile.
-      this.#kernel.plan(() => {
-        const endedSessions = page.filter((id) => !this.#sessions.has(id) && !this.#loading.has(id));
-        return endedSessions.length === 0 ? undefined : { rows: { endedSessions }, committed() {} };
-      });
+      this.#planEnd(() => page.filter((id) => !this.#sessions.has(id) && !this.#loading.has(id)));
     }
   }
 
   /** Closes every connection; the sessions stay resumable. */
   close(): void {
+    this.#closed = true;
     for (const session of this.#sessions.values()) {
       session.window?.cancel();
-      session.channel?.close(CLOSE.goingAway, "the runtime is shutting down");
+      const { channel } = session;
+      // Let go of first: a session that loses its connection now must not be parked in a new window.
+      session.channel = undefined;
+      channel?.close(CLOSE.goingAway, "the runtime is shutting down");
     }
   }
 }

@@ -1,5 +1,6 @@
 /** One client's durable conversation: outlives its connection, and with it a restart of the runtime. */
-import type { SessionId, SessionRow, StoredSession } from "../kernel/ports.ts";
+import type { JobId, SessionId } from "../kernel/ids.ts";
+import type { SessionRow, StoredSession } from "../kernel/ports.ts";
 import type { PrincipalKey } from "../kernel/principal.ts";
 import type { Timer } from "../platform/world.ts";
 import { hiddenCodes } from "../protocol/event-kinds.ts";
@@ -13,7 +14,7 @@ export class Session {
   /** Negotiated at the first welcome; a resume changes nothing. */
   readonly features: ReadonlySet<Feature>;
   readonly stream: SessionStream;
-  /** As it was last committed. */
+  /** As it was last committed, or is about to be. */
   row: SessionRow;
   /** Segments up to this `event_seq` are freed, or about to be. */
   released: number;
@@ -21,6 +22,8 @@ export class Session {
   channel: Channel | undefined;
   /** Runs while there is none. */
   window: Timer | undefined;
+  /** The last piece of work begun for each job; gone when it is done. */
+  readonly #turns = new Map<JobId, Promise<void>>();
 
   constructor(stored: StoredSession) {
     const features = stored.features as readonly Feature[];
@@ -31,5 +34,17 @@ export class Session {
     this.released = stored.released;
     this.stream = new SessionStream({ session: stored.id, hidden: hiddenCodes(features), head: stored.head });
     for (const follow of stored.follows) this.stream.follow(follow.job, follow.cursor, follow.mayCancel);
+  }
+
+  /** Runs `work` after what was asked before about the same job: whether the session follows it is settled one by one. */
+  async inTurn(job: JobId, work: () => void | Promise<void>): Promise<void> {
+    const turn = (this.#turns.get(job) ?? Promise.resolve()).then(work);
+    const settled = turn.catch(() => {});
+    this.#turns.set(job, settled);
+    try {
+      await turn;
+    } finally {
+      if (this.#turns.get(job) === settled) this.#turns.delete(job);
+    }
   }
 }

@@ -1,4 +1,5 @@
 /** For tests: the whole runtime over memory under a fake world, with agents a test moves by hand. */
+import { expect, onTestFinished } from "vitest";
 import type { AgentContext } from "../agents/agent-context.ts";
 import { type AgentDefinition, defineAgent } from "../agents/define-agent.ts";
 import type { StandardSchema } from "../agents/standard-schema.ts";
@@ -93,7 +94,7 @@ export class TestRuntime {
 
   /** Another process in the same world, with the same agents, on `store`. */
   restartOn(store: Store): Promise<TestRuntime> {
-    return new TestRuntime({ ...this.#options, world: this.world, store }).start();
+    return startTestRuntime({ ...this.#options, world: this.world, store });
   }
 
   get #running(): Runtime {
@@ -107,8 +108,17 @@ export class TestRuntime {
   }
 }
 
-export function startTestRuntime(options: TestRuntimeOptions = {}): Promise<TestRuntime> {
-  return new TestRuntime(options).start();
+/**
+ * Starts a runtime that is closed when the test is over. It must not leave a timer behind, nor have logged an error
+ * that the test did not clear from `errors`.
+ */
+export async function startTestRuntime(options: TestRuntimeOptions = {}): Promise<TestRuntime> {
+  const runtime = await new TestRuntime(options).start();
+  onTestFinished(async () => {
+    await runtime.close();
+    expect({ timers: runtime.world.pendingTimers, errors: runtime.errors }).toEqual({ timers: 0, errors: [] });
+  });
+  return runtime;
 }
 
 /** Logs once and returns its input. */

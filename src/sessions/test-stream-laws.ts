@@ -9,7 +9,10 @@ export interface StreamExpectation {
 }
 
 /** Gaps, repeats and disorder in a session's stream; empty when there are none. */
-export function streamProblems(events: readonly Sequenced[], { hides = false, after = 0 }: StreamExpectation = {}): string[] {
+export function streamProblems(
+  events: readonly Sequenced[],
+  { hides = false, after = 0 }: StreamExpectation = {},
+): string[] {
   const problems: string[] = [];
   const heads = new Map<string, number>();
   const ended = new Set<string>();

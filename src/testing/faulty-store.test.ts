@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { CommitBatch, CommitOutcome, JobId, Store } from "../kernel/ports.ts";
+import type { JobId } from "../kernel/ids.ts";
+import type { CommitBatch, CommitOutcome, Store } from "../kernel/ports.ts";
 import { StoreError } from "../kernel/store-error.ts";
 import { aChunk, aJob, microtasks } from "../stores/contract/rows.ts";
 import { createMemoryStore } from "../stores/memory/memory-store.ts";

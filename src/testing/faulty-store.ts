@@ -3,7 +3,8 @@
  * before its commit, and a restart must find what was.
  */
 
-import type { CommitBatch, CommitOutcome, JobId, Store } from "../kernel/ports.ts";
+import type { JobId } from "../kernel/ids.ts";
+import type { CommitBatch, CommitOutcome, Store } from "../kernel/ports.ts";
 import { StoreError } from "../kernel/store-error.ts";
 import { createMemoryStore, type MemorySnapshot, type MemoryStore } from "../stores/memory/memory-store.ts";
 

@@ -3,7 +3,9 @@ import type { WebSocketLike } from "../client/web-socket.ts";
 import type { Timers } from "../platform/world.ts";
 import type { MemoryClient } from "./memory.ts";
 
-type Listeners = { [Type in Parameters<WebSocketLike["addEventListener"]>[0]]: Parameters<WebSocketLike["addEventListener"]>[1][] };
+type Listeners = {
+  [Type in Parameters<WebSocketLike["addEventListener"]>[0]]: Parameters<WebSocketLike["addEventListener"]>[1][];
+};
 
 /** Opens in a later turn of `timers`, as a real socket does. */
 export function createMemorySocket(client: MemoryClient, timers: Timers): WebSocketLike {

@@ -2,8 +2,7 @@
 import { join, resolve } from "node:path";
 import { createAuthenticator } from "../../identity/authenticator.ts";
 import { createDevToken } from "../../identity/dev-token.ts";
-import { createTokens } from "../../identity/token-file.ts";
-import { TOKEN_FILE } from "../../server/runtime.ts";
+import { createTokens, TOKEN_FILE } from "../../identity/token-file.ts";
 import { usageError } from "../cli-error.ts";
 import type { Target } from "../connection.ts";
 import { removeDevFile, writeDevFile } from "../dev-file.ts";

@@ -1,8 +1,7 @@
 /** `leasehold serve`: agents for everyone who has a token of the data directory's token file. */
 import { join, resolve } from "node:path";
-import { createTokens } from "../../identity/token-file.ts";
+import { createTokens, TOKEN_FILE } from "../../identity/token-file.ts";
 import type { Log } from "../../platform/log.ts";
-import { TOKEN_FILE } from "../../server/runtime.ts";
 import { isLoopbackAddress } from "../../transports/host-check.ts";
 import { CliError } from "../cli-error.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";

@@ -1,7 +1,6 @@
 /** `leasehold token create | list | revoke`: the token file of a data directory, also of one that is being served. */
 import { join, resolve } from "node:path";
-import { createTokens, type TokenListing, type Tokens } from "../../identity/token-file.ts";
-import { TOKEN_FILE } from "../../server/runtime.ts";
+import { createTokens, TOKEN_FILE, type TokenListing, type Tokens } from "../../identity/token-file.ts";
 import { CliError } from "../cli-error.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";

@@ -36,7 +36,8 @@ export function parseDuration(text: string, name: string, least = 1): number {
  * @returns milliseconds since the epoch.
  */
 export function parseInstant(text: string, name: string, now: number): number {
-  if (DURATION.test(text)) return now + parseDuration(text, name) * 1_000;
+  // Without its unit a number could as well be a year.
+  if (/^\d+[smhd]$/.test(text)) return now + parseDuration(text, name) * 1_000;
   const instant = INSTANT.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(instant)) {
     throw usageError(

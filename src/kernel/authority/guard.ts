@@ -2,8 +2,9 @@
  * The guard: asked synchronously before every authority-bearing operation, in the turn that starts it (§9.3).
  * Order: expiry, then budget, then pattern.
  */
-import { CodedError } from "../../protocol/errors.ts";
+
 import type { Clock } from "../../platform/world.ts";
+import { CodedError } from "../../protocol/errors.ts";
 
 export interface Operation {
   /** A lease namespace, such as `tool.call`. */

@@ -2,8 +2,9 @@
  * An unfinished job in memory: its state, the entries waiting for their commit, and who waits for them. What stands
  * here may be ahead of the disk; nobody outside hears of it before `committed`.
  */
-import type { EntryKind } from "../../protocol/event-kinds.ts";
+
 import type { Clock } from "../../platform/world.ts";
+import type { EntryKind } from "../../protocol/event-kinds.ts";
 import { EntryBuffer, eventPayload, terminalPayload } from "../log/entry.ts";
 import type { GroupCommit, Staged, TransitionSource } from "../log/group-commit.ts";
 import type { IdempotencyRow, Rows, StepRow, TreeClaim } from "../ports.ts";

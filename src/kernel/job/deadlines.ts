@@ -1,6 +1,7 @@
 /** What ends a job by the clock: `max_runtime_sec` running out (§7.3) and the lease's expiry (§9.5). */
-import { CodedError } from "../../protocol/errors.ts";
+
 import type { Timer, World } from "../../platform/world.ts";
+import { CodedError } from "../../protocol/errors.ts";
 import { formatTime } from "../log/entry.ts";
 import type { JobRecord } from "./job-record.ts";
 import type { Outcome } from "./job-state.ts";
@@ -20,12 +21,17 @@ interface Deadline {
 export function firstDeadline(job: JobRecord): Deadline | undefined {
   const deadlines: Deadline[] = [];
   if (job.deadlineAt !== null) {
-    const error = new CodedError("TIMEOUT", `the job ran past its max_runtime_sec, which ended at ${formatTime(job.deadlineAt)}`);
+    const error = new CodedError(
+      "TIMEOUT",
+      `the job ran past its max_runtime_sec, which ended at ${formatTime(job.deadlineAt)}`,
+    );
     deadlines.push({ at: job.deadlineAt, outcome: { status: "timed_out", error: error.toBody() } });
   }
   if (job.expiresAt !== null) {
     const expired = formatTime(job.expiresAt);
-    const error = new CodedError("LEASE_EXPIRED", `the job's lease expired at ${expired}`, { details: { expired_at: expired } });
+    const error = new CodedError("LEASE_EXPIRED", `the job's lease expired at ${expired}`, {
+      details: { expired_at: expired },
+    });
     deadlines.push({ at: job.expiresAt + UNWIND_AFTER_EXPIRY_MS, outcome: { status: "error", error: error.toBody() } });
   }
   return deadlines.sort((a, b) => a.at - b.at)[0];

@@ -12,7 +12,9 @@ export function digestOf(value: unknown): string {
 
 function canonicalText(value: unknown, depth: number): string {
   if (depth > MAX_NESTING) {
-    throw new CodedError("INVALID_REQUEST", `the input nests deeper than ${MAX_NESTING} levels`, { details: { field: "input" } });
+    throw new CodedError("INVALID_REQUEST", `the input nests deeper than ${MAX_NESTING} levels`, {
+      details: { field: "input" },
+    });
   }
   if (Array.isArray(value)) return `[${value.map((item) => canonicalText(item, depth + 1)).join(",")}]`;
   if (typeof value === "object" && value !== null) {

@@ -1,5 +1,5 @@
 /** A job as it is stored and as everyone but its own machine sees it. */
-import type { JobId, SessionId } from "../ports.ts";
+import type { JobId, SessionId } from "../ids.ts";
 import type { PrincipalKey } from "../principal.ts";
 import type { JobState } from "./job-state.ts";
 

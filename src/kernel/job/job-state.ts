@@ -26,7 +26,12 @@ export interface StreamedResult {
 
 /** How a job ended, or will end once it is wound down. `result` is JSON text; absent for `undefined` and for streams. */
 export type Outcome =
-  | { readonly status: "success"; readonly result?: string; readonly stream?: StreamedResult; readonly summary?: string }
+  | {
+      readonly status: "success";
+      readonly result?: string;
+      readonly stream?: StreamedResult;
+      readonly summary?: string;
+    }
   | { readonly status: "error" | "cancelled" | "timed_out"; readonly error: ErrorBody };
 
 export interface JobState {

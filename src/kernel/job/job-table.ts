@@ -1,8 +1,10 @@
 /** The unfinished jobs this node owns, by id, and who watches their logs. */
-import type { CodedError } from "../../protocol/errors.ts";
+
 import type { Clock } from "../../platform/world.ts";
+import type { CodedError } from "../../protocol/errors.ts";
+import type { JobId } from "../ids.ts";
 import type { GroupCommit } from "../log/group-commit.ts";
-import type { IdempotencyRow, JobId, TreeClaim } from "../ports.ts";
+import type { IdempotencyRow, TreeClaim } from "../ports.ts";
 import { ActiveJob } from "./active-job.ts";
 import type { JobRecord } from "./job-record.ts";
 
@@ -17,7 +19,6 @@ export interface NewActiveJob {
 export class JobTable {
   readonly #clock: Clock;
   readonly #commits: GroupCommit;
-  readonly #onEnded: (job: ActiveJob) => void;
   readonly #onLost: (job: ActiveJob, error: unknown) => void;
   readonly #jobs = new Map<JobId, ActiveJob>();
   readonly #watchers = new Map<JobId, Set<() => void>>();
@@ -26,14 +27,11 @@ export class JobTable {
   constructor(options: {
     clock: Clock;
     commits: GroupCommit;
-    /** The terminal is durable, and the job no longer in the table. */
-    onEnded: (job: ActiveJob) => void;
     /** The job's commit failed, and it is no longer in the table. */
     onLost: (job: ActiveJob, error: unknown) => void;
   }) {
     this.#clock = options.clock;
     this.#commits = options.commits;
-    this.#onEnded = options.onEnded;
     this.#onLost = options.onLost;
   }
 
@@ -88,7 +86,6 @@ export class JobTable {
   #committed(job: ActiveJob, ended: boolean): void {
     if (ended) {
       this.#jobs.delete(job.record.id);
-      this.#onEnded(job);
     }
     for (const watcher of this.#watchers.get(job.record.id) ?? []) watcher();
   }

@@ -4,7 +4,8 @@ import type { Timer, World } from "../../platform/world.ts";
 import { CodedError } from "../../protocol/errors.ts";
 import type { AgentReturn, Agents } from "../agents-port.ts";
 import { createGuard } from "../authority/guard.ts";
-import type { JobId, Store } from "../ports.ts";
+import type { JobId } from "../ids.ts";
+import type { Store } from "../ports.ts";
 import type { ActiveJob } from "./active-job.ts";
 import { Attempt } from "./attempt.ts";
 import { armDeadline } from "./deadlines.ts";
@@ -64,13 +65,13 @@ export class Runner {
    */
   end(job: ActiveJob, outcome: Outcome): boolean {
     if (job.apply({ type: "end", outcome }) === undefined) return false;
-    this.release(job.record.id, stopReason(outcome));
+    this.release(job.record.id, () => stopReason(outcome));
     job.apply({ type: "settle" });
     return true;
   }
 
   /** Lets go of a job: stops its clock and shuts its agent out. */
-  release(id: JobId, reason: CodedError): void {
+  release(id: JobId, reason: () => CodedError): void {
     const run = this.#runs.get(id);
     if (run === undefined) return;
     this.#runs.delete(id);
@@ -91,12 +92,14 @@ export class Runner {
         for (const step of await this.#store.readSteps(record.id)) steps.set(step.name, step.value);
       }
       if (!held()) return;
-      run.attempt = new Attempt(job, createGuard(record.expiresAt, this.#world.clock), steps);
-      const returned = await agent.run(run.attempt, input);
+      const attempt = new Attempt(job, createGuard(record.expiresAt, this.#world.clock), steps);
+      run.attempt = attempt;
+      const returned = await agent.run(attempt, input);
+      if (attempt.expired !== undefined) throw attempt.expired;
       if (held()) this.end(job, succeeded(returned));
     } catch (error) {
       if (!held()) return;
-      const failure = error instanceof CodedError ? error : internalError(error);
+      const failure = run.attempt?.expired ?? (error instanceof CodedError ? error : internalError(error));
       this.#log.debug({ job: record.id, attempt: record.attempt, code: failure.code, err: error }, "an agent failed");
       this.end(job, { status: "error", error: failure.toBody() });
     }

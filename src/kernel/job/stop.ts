@@ -1,8 +1,9 @@
 /** Cancelling jobs (§7.4): from this process, or asked for by another node through the `commands` table. */
 import type { Log } from "../../platform/log.ts";
 import { CodedError } from "../../protocol/errors.ts";
+import type { JobId, NodeId } from "../ids.ts";
 import type { GroupCommit } from "../log/group-commit.ts";
-import type { CommandRow, JobId, NodeId, Store } from "../ports.ts";
+import type { CommandRow, Store } from "../ports.ts";
 import type { JobRecord } from "./job-record.ts";
 import { isTerminal } from "./job-state.ts";
 import type { JobTable } from "./job-table.ts";

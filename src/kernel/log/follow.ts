@@ -1,6 +1,7 @@
 /** Following a job's log: a cursor into the store, and a wake-up when there may be more. Costs no memory while it waits. */
 import { messageOfCode } from "../../protocol/event-kinds.ts";
-import type { Chunk, JobId, Store } from "../ports.ts";
+import type { JobId } from "../ids.ts";
+import type { Chunk, Store } from "../ports.ts";
 import { lastSeqOf } from "./entry.ts";
 
 /** Entries read at a time: enough to make a read cheap, few enough to hold in memory for every follower. */

@@ -8,7 +8,8 @@
  */
 import type { Log } from "../../platform/log.ts";
 import type { Timers } from "../../platform/world.ts";
-import type { CommitBatch, JobId, Rows, Store, TreeClaim } from "../ports.ts";
+import type { JobId } from "../ids.ts";
+import type { CommitBatch, Rows, Store, TreeClaim } from "../ports.ts";
 import type { Contribution, Contributor, Transition } from "./contributor.ts";
 
 /** One job's part of a commit, taken at the moment the batch is made. */

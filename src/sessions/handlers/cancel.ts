@@ -14,11 +14,15 @@ export const handleCancel: Handler<"job.cancel"> = async (context, message) => {
   const job = await findVisibleJob(context, id);
   const mayCancel = job.session === session.id || session.stream.follows.get(id)?.mayCancel === true;
   if (!mayCancel && !session.features.has("x-leasehold.control") && !isTerminal(job.status)) {
-    throw new CodedError("PERMISSION_DENIED", `job ${id} was submitted by another session; negotiate x-leasehold.control to cancel it`);
+    throw new CodedError(
+      "PERMISSION_DENIED",
+      `job ${id} was submitted by another session; negotiate x-leasehold.control to cancel it`,
+    );
   }
   const because = reason === undefined ? {} : { reason };
   await kernel.cancel({ job: id, ...because }, (cancelled) => {
-    const status = cancelled.status === "cancelled" && !isTerminal(job.status) ? {} : { final_status: wireStatus(cancelled.status) };
+    const status =
+      cancelled.status === "cancelled" && !isTerminal(job.status) ? {} : { final_status: wireStatus(cancelled.status) };
     channel.send("job.cancelled", { job_id: id, ...because, request_id: message.id, ...status }, { job_id: id });
   });
 };

@@ -1,26 +1,39 @@
-/** Makes a session follow a job from a position on, durably. */
-import { CodedError } from "../../protocol/errors.ts";
+/** Makes a session follow a job from a position on, durably. To be called in the session's turn for that job. */
 import type { Follow } from "../../kernel/ports.ts";
+import { CodedError } from "../../protocol/errors.ts";
 import type { HandlerContext } from "./handler.ts";
 
 /**
+ * A session receives each job's log once: what it follows already simply goes on, and at most gains the right to cancel.
  * @param then runs in the turn in which the follow is durable, before the first event of the job is sent.
- * @throws CodedError INTERNAL_ERROR when the store failed.
+ * @throws CodedError INTERNAL_ERROR when the store failed, RESUME_WINDOW_EXPIRED when the session is over.
  */
 export function followJob(
   { kernel, outbox, session }: HandlerContext,
   follow: Omit<Follow, "session">,
-  then: () => void = () => {},
+  then: () => void,
 ): Promise<void> {
+  const { stream } = session;
+  const { job, mayCancel } = follow;
   return new Promise((resolve, reject) => {
-    kernel.plan(() => ({
-      rows: { follows: [{ session: session.id, ...follow }] },
-      committed: () => {
-        then();
-        outbox.follow(session.stream, follow.job, follow.cursor, follow.mayCancel);
-        resolve();
-      },
-      failed: (cause) => reject(new CodedError("INTERNAL_ERROR", "the subscription could not be stored; try again", { cause })),
-    }));
+    kernel.plan(() => {
+      if (!outbox.has(stream)) {
+        reject(new CodedError("RESUME_WINDOW_EXPIRED", `session ${session.id} is over`));
+        return undefined;
+      }
+      const followed = stream.follows.get(job);
+      const cursor = followed?.cursor ?? follow.cursor;
+      return {
+        rows: { follows: [{ session: session.id, job, cursor, mayCancel }] },
+        committed: () => {
+          then();
+          if (followed === undefined) outbox.follow(stream, job, cursor, mayCancel);
+          else followed.mayCancel = mayCancel;
+          resolve();
+        },
+        failed: (cause) =>
+          reject(new CodedError("INTERNAL_ERROR", "the subscription could not be stored; try again", { cause })),
+      };
+    });
   });
 }

@@ -13,7 +13,9 @@ export const handleSubmit: Handler<"job.submit"> = async (context, message) => {
   try {
     assertNegotiated(context.session, message);
     const { payload } = message;
-    let accepted: Accepted | undefined;
+    let repeated: Accepted | undefined;
+    const answer = ({ job }: Accepted): void =>
+      reply.answer("job.accepted", acceptedPayload(job, message.id), { job_id: job.id, trace_id: job.traceId });
     await context.kernel.submit(
       {
         principal: context.principal,
@@ -26,15 +28,20 @@ export const handleSubmit: Handler<"job.submit"> = async (context, message) => {
         ...(payload.max_runtime_sec === undefined ? {} : { maxRuntimeSec: payload.max_runtime_sec }),
         ...(message.trace_id === undefined ? {} : { traceId: message.trace_id }),
       },
-      (answer) => {
-        accepted = answer;
-        const { id, traceId } = answer.job;
-        reply.answer("job.accepted", acceptedPayload(answer.job, message.id), { job_id: id, trace_id: traceId });
+      (accepted) => {
+        if (accepted.repeated) {
+          repeated = accepted;
+          return;
+        }
+        answer(accepted);
+        const { session, outbox } = context;
+        if (!reply.hasLeft) reply.whenLeft(outbox.holdBack(session.stream, accepted.job.id));
       },
     );
-    if (accepted?.repeated === true) await reattach(context, accepted);
+    if (repeated !== undefined) await reattach(context, repeated, answer);
   } catch (error) {
-    const refusal = error instanceof CodedError ? error : new CodedError("INTERNAL_ERROR", "the submission failed", { cause: error });
+    const refusal =
+      error instanceof CodedError ? error : new CodedError("INTERNAL_ERROR", "the submission failed", { cause: error });
     reply.refuse(refusal.toBody(), message.id);
     if (refusal !== error) throw error;
   }
@@ -44,9 +51,14 @@ export const handleSubmit: Handler<"job.submit"> = async (context, message) => {
  * A key that belongs to a job of another session re-attaches this one to it: full history, and the right to cancel. In
  * the same session nothing starts anew.
  */
-async function reattach(context: HandlerContext, { job }: Accepted): Promise<void> {
-  if (job.session === context.session.id || context.session.stream.follows.has(job.id)) return;
-  await followJob(context, { job: job.id, cursor: 0, mayCancel: true });
+function reattach(context: HandlerContext, accepted: Accepted, answer: (accepted: Accepted) => void): Promise<void> {
+  const { session } = context;
+  const { job } = accepted;
+  return session.inTurn(job.id, async () => {
+    const follows = session.stream.follows.get(job.id)?.mayCancel === true;
+    if (job.session === session.id || follows) answer(accepted);
+    else await followJob(context, { job: job.id, cursor: 0, mayCancel: true }, () => answer(accepted));
+  });
 }
 
 /** What a submission uses must have been negotiated (§6.2): it is refused rather than silently dropped. */

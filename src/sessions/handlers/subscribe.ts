@@ -1,10 +1,14 @@
 /** `job.subscribe` and `job.unsubscribe` (§7.6): following a job of the same principal, without the right to cancel it. */
+import type { MessageOf } from "../../protocol/registry.ts";
 import { agentReference, boundsOf, wireStatus } from "../job-view.ts";
 import { followJob } from "./follow-job.ts";
-import type { Handler } from "./handler.ts";
+import type { Handler, HandlerContext } from "./handler.ts";
 import { findVisibleJob } from "./visible-job.ts";
 
-export const handleSubscribe: Handler<"job.subscribe"> = async (context, message) => {
+export const handleSubscribe: Handler<"job.subscribe"> = (context, message) =>
+  context.session.inTurn(message.payload.job_id, () => subscribe(context, message));
+
+async function subscribe(context: HandlerContext, message: MessageOf<"job.subscribe">): Promise<void> {
   const { kernel, session, channel } = context;
   const { job_id: id, from_job_seq, from_event_seq, history } = message.payload;
   const job = await findVisibleJob(context, id);
@@ -12,11 +16,13 @@ export const handleSubscribe: Handler<"job.subscribe"> = async (context, message
   const from = from_job_seq ?? from_event_seq ?? 0;
   // Beyond the head means full history, never nothing.
   const wanted = from > head ? 0 : from;
-  const cursor = history ? wanted : head;
+  const followed = session.stream.follows.get(id);
+  // A session receives each job's log once: what it follows already simply goes on.
+  const cursor = followed?.cursor ?? (history ? wanted : head);
 
   const answer = (): void => {
     const bounds = { ...boundsOf(job), agent: agentReference(job), trace_id: job.traceId };
-    const place = { subscribed_from: cursor, replayed: cursor < head };
+    const place = { subscribed_from: cursor, replayed: followed === undefined && cursor < head };
     const parent = job.parent === null ? {} : { parent_job_id: job.parent };
     channel.send(
       "job.subscribed",
@@ -24,14 +30,15 @@ export const handleSubscribe: Handler<"job.subscribe"> = async (context, message
       { job_id: id, trace_id: job.traceId },
     );
   };
-  // A session receives each job's log once: what it follows already simply goes on.
-  if (session.stream.follows.has(id)) answer();
+  if (followed !== undefined) answer();
   else await followJob(context, { job: id, cursor, mayCancel: false }, answer);
-};
+}
 
 export const handleUnsubscribe: Handler<"job.unsubscribe"> = ({ kernel, outbox, session }, message) => {
   const job = message.payload.job_id;
-  if (session.stream.follows.get(job)?.mayCancel !== false) return;
-  outbox.unfollow(session.stream, job);
-  kernel.plan(() => ({ rows: { unfollows: [{ session: session.id, job }] }, committed() {} }));
+  return session.inTurn(job, () => {
+    if (session.stream.follows.get(job)?.mayCancel !== false) return;
+    outbox.unfollow(session.stream, job);
+    kernel.plan(() => ({ rows: { unfollows: [{ session: session.id, job }] }, committed() {} }));
+  });
 };

@@ -3,13 +3,15 @@
  * connection has not been sent; then entries nobody has placed yet, page by page, each page with a commit of its own;
  * once a look at all followed logs finds nothing more, the stream goes live. A full socket pauses it: the cursors wait.
  */
+
+import type { JobId } from "../../kernel/ids.ts";
+import type { Kernel } from "../../kernel/kernel.ts";
 import { lastSeqOf } from "../../kernel/log/entry.ts";
 import { chunkAfter } from "../../kernel/log/follow.ts";
-import type { Kernel } from "../../kernel/kernel.ts";
-import type { Chunk, JobId, Segment } from "../../kernel/ports.ts";
+import type { Chunk, Segment } from "../../kernel/ports.ts";
 import type { Log } from "../../platform/log.ts";
 import type { Timers } from "../../platform/world.ts";
-import type { Connection } from "../../transports/connection.ts";
+import { CLOSE, type Connection } from "../../transports/connection.ts";
 import type { FramedJob } from "./event-frames.ts";
 import type { Outbox } from "./outbox.ts";
 import { PlacementPlan, type SessionStream } from "./session-stream.ts";
@@ -46,9 +48,23 @@ export class CatchUp {
         else await this.#step(stream, connection);
       } catch (error) {
         this.#log.error({ session: stream.session, err: error }, "a session cannot catch up; trying again");
-        await new Promise<void>((resolve) => this.#timers.after(RETRY_MS, resolve));
+        await this.#pause(stream, connection);
       }
     }
+  }
+
+  /** Waits `RETRY_MS`, or until the connection is not the stream's any more. */
+  async #pause(stream: SessionStream, connection: Connection): Promise<void> {
+    let over = false;
+    const timer = this.#timers.after(RETRY_MS, () => {
+      over = true;
+      stream.signal();
+    });
+    while (!over && stream.connection === connection) {
+      stream.behind = false;
+      await stream.changed();
+    }
+    timer.cancel();
   }
 
   async #step(stream: SessionStream, connection: Connection): Promise<void> {
@@ -63,7 +79,14 @@ export class CatchUp {
   /** Sends places that are durable already. */
   async #replay(stream: SessionStream, connection: Connection): Promise<void> {
     const segments = await this.#kernel.readSegments(stream.session, stream.sent, PAGE_SEGMENTS);
-    if (segments.length === 0) throw new Error(`segments after ${stream.sent} of session ${stream.session} are missing`);
+    if (stream.connection !== connection) return;
+    if ((segments[0]?.firstEventSeq ?? Number.POSITIVE_INFINITY) > stream.sent + 1) {
+      // Freed by an acknowledgement that another connection sent meanwhile. The client resumes, and is told.
+      this.#log.warn({ session: stream.session, after: stream.sent }, "segments of a session are not kept any more");
+      stream.detach(connection);
+      connection.close(CLOSE.internalError, "events to be sent again are not kept any more");
+      return;
+    }
     for (const segment of segments) {
       const job = await this.#framedJob(segment.job);
       let from = segment.firstJobSeq - 1;
@@ -118,7 +141,9 @@ export class CatchUp {
     });
   }
 
-  #planned(plan: (resolve: () => undefined, reject: (error: unknown) => void) => ReturnType<Parameters<Kernel["plan"]>[0]>): Promise<void> {
+  #planned(
+    plan: (resolve: () => undefined, reject: (error: unknown) => void) => ReturnType<Parameters<Kernel["plan"]>[0]>,
+  ): Promise<void> {
     return new Promise((settle, reject) => {
       const resolve = (): undefined => void settle();
       this.#kernel.plan(() => plan(resolve, reject));
@@ -143,7 +168,11 @@ function clip(chunks: readonly Chunk[], after: number, upTo: number = Number.POS
     const chunk = chunkAfter(stored, after);
     if (chunk === undefined || chunk.firstSeq > upTo) continue;
     const keep = upTo - chunk.firstSeq + 1;
-    clipped.push(keep >= chunk.payloads.length ? chunk : { ...chunk, kinds: chunk.kinds.slice(0, keep), payloads: chunk.payloads.slice(0, keep) });
+    clipped.push(
+      keep >= chunk.payloads.length
+        ? chunk
+        : { ...chunk, kinds: chunk.kinds.slice(0, keep), payloads: chunk.payloads.slice(0, keep) },
+    );
   }
   return clipped;
 }

@@ -3,13 +3,17 @@
  * streams that are live, in that same commit, and sends them once it is durable. Streams that are not live are told
  * that they are behind, and catch up from the store.
  */
+
+import type { JobId, SessionId } from "../../kernel/ids.ts";
 import type { Contribution, Contributor, Transition } from "../../kernel/log/contributor.ts";
-import type { Follow, JobId, Segment, SessionId } from "../../kernel/ports.ts";
+import type { Follow, Segment } from "../../kernel/ports.ts";
 import { PlacementPlan, type SessionStream } from "./session-stream.ts";
 
 export class Outbox implements Contributor {
   readonly #streams = new Map<SessionId, SessionStream>();
   readonly #followers = new Map<JobId, Set<SessionStream>>();
+  /** New jobs whose acceptance has not left yet: their submitter follows them once it has. */
+  readonly #heldBack = new Set<JobId>();
 
   /** Adds a stream with everything it follows. */
   add(stream: SessionStream): void {
@@ -21,6 +25,23 @@ export class Outbox implements Contributor {
   remove(stream: SessionStream): void {
     this.#streams.delete(stream.session);
     for (const job of stream.follows.keys()) this.#leave(job, stream);
+  }
+
+  /** False once the stream's session is over: nothing may be committed for it any more. */
+  has(stream: SessionStream): boolean {
+    return this.#streams.get(stream.session) === stream;
+  }
+
+  /**
+   * Keeps the entries of a job that is being accepted from its submitter, until the returned function is called. To be
+   * called in the turn in which the acceptance became durable.
+   */
+  holdBack(stream: SessionStream, job: JobId): () => void {
+    this.#heldBack.add(job);
+    return () => {
+      this.#heldBack.delete(job);
+      if (this.has(stream) && !stream.follows.has(job)) this.follow(stream, job, 0, true);
+    };
   }
 
   /** Makes a stream follow a job from after `cursor`. The row is the caller's to commit. */
@@ -49,6 +70,11 @@ export class Outbox implements Contributor {
       }
       const first = chunks[0];
       if (first === undefined) continue;
+      // A job can be over before it was ever durable, as when its time ran out while a slow commit was under way.
+      if (submitter !== undefined) {
+        submitter.behind = true;
+        behind.add(submitter);
+      }
       for (const stream of this.#followers.get(job.id) ?? []) {
         if (stream.mode !== "live" || stream.follows.get(job.id)?.cursor !== first.firstSeq - 1) {
           // Marked already while planning: a stream must not go live in a commit it has no places in.
@@ -69,6 +95,7 @@ export class Outbox implements Contributor {
       rows: { segments, follows },
       committed: () => {
         for (const { stream, job } of accepted) {
+          if (this.#heldBack.has(job)) continue;
           stream.follow(job, 0, true);
           this.#join(job, stream);
         }

@@ -7,10 +7,12 @@
  *
  * Only `Outbox` and `CatchUp` move a stream, and only in callbacks of commits, so that what is here is durable.
  */
+
+import type { JobId, SessionId } from "../../kernel/ids.ts";
 import type { JobRecord } from "../../kernel/job/job-record.ts";
-import { endsLog } from "../../kernel/log/follow.ts";
 import { lastSeqOf } from "../../kernel/log/entry.ts";
-import type { Chunk, JobId, Segment, SessionId } from "../../kernel/ports.ts";
+import { endsLog } from "../../kernel/log/follow.ts";
+import type { Chunk, Segment } from "../../kernel/ports.ts";
 import type { Connection } from "../../transports/connection.ts";
 import { EventFrames, type FramedJob } from "./event-frames.ts";
 
@@ -20,7 +22,7 @@ export type StreamMode = "parked" | "catching-up" | "live";
 export interface FollowedJob {
   /** The last `job_seq` placed in the stream. */
   cursor: number;
-  readonly mayCancel: boolean;
+  mayCancel: boolean;
   /** Made when the first frame of the job is built. */
   frames: EventFrames | undefined;
 }

@@ -1,5 +1,6 @@
 /** Logs, idempotency keys and steps, as every store must keep them. */
 import { beforeEach, describe, expect, it } from "vitest";
+import { PAGE_LENGTH } from "../../kernel/ports.ts";
 import { aChunk, aJob } from "./rows.ts";
 import type { Subject } from "./subject.ts";
 
@@ -42,6 +43,14 @@ export function describeLogs(subject: Subject): void {
       expect(await firsts({ after: 0, limit: 4 })).toEqual([1, 4]);
       expect(await firsts({ after: 2, limit: 2 })).toEqual([1, 4]);
       expect(await firsts({ after: 0, limit: 0 })).toEqual([]);
+    });
+
+    it("ends a page that grows long, whatever its number of entries", async () => {
+      const half = JSON.stringify("x".repeat(PAGE_LENGTH / 2));
+      const long = (firstSeq: number) => ({ job: "b", firstSeq, kinds: "x", payloads: [half] });
+      await subject.put({ chunks: [long(3), long(4), long(5)] });
+      const page = await subject.store.readChunks({ job: "b", after: 2, limit: 100 });
+      expect(page.map(({ firstSeq }) => firstSeq)).toEqual([3, 4]);
     });
 
     it("tells how far each log reaches", async () => {

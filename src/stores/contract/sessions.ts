@@ -48,6 +48,12 @@ export function describeSessions(subject: Subject): void {
       expect(await subject.followsOf("s")).toEqual([aFollow("s", "a", 4), aFollow("s", "b", 3, false)]);
     });
 
+    it("forgets a follow, and leaves the others", async () => {
+      await subject.put({ follows: [aFollow("s", "a", 0), aFollow("s", "b", 0)] });
+      await subject.put({ unfollows: [{ session: "s", job: "a" }] });
+      expect(await subject.followsOf("s")).toEqual([aFollow("s", "b", 0)]);
+    });
+
     it("frees segments up to a place, and keeps their cursors", async () => {
       await subject.put({
         follows: [aFollow("s", "a", 0), aFollow("s", "b", 0)],

@@ -1,6 +1,7 @@
 /** The store under test, a new one for each test, and the few steps all contract tests share. */
 import { expect } from "vitest";
-import type { CommitOutcome, Follow, Rows, SessionId, Store } from "../../kernel/ports.ts";
+import type { SessionId } from "../../kernel/ids.ts";
+import type { CommitOutcome, Follow, Rows, Store } from "../../kernel/ports.ts";
 
 export interface OpenedStore {
   readonly store: Store;

@@ -2,8 +2,10 @@
  * Writes one batch into the tables. Throws at the first row that fits nothing; what was written until then is taken
  * back by the caller's `Undo`. The order of the groups is that of `sqlite/commit.ts`.
  */
+
+import type { SessionId } from "../../kernel/ids.ts";
 import { isTerminal } from "../../kernel/job/job-state.ts";
-import type { Release, Rows, SessionId } from "../../kernel/ports.ts";
+import type { Release, Rows } from "../../kernel/ports.ts";
 import { StoreError } from "../../kernel/store-error.ts";
 import { requireFilledSegment, requireWholeChunk } from "../row-checks.ts";
 import { frozenCopy, headOf, idempotencyId, type Tables } from "./tables.ts";
@@ -67,6 +69,11 @@ function writeStreams(tables: Tables, rows: Partial<Rows>, undo: Undo): void {
       throw new StoreError(`session ${segment.session} already has an entry with event_seq ${segment.firstEventSeq}`);
     }
     undo.append(tables.segments, segment.session, frozenCopy(segment));
+  }
+  for (const { session, job } of rows.unfollows ?? []) {
+    requireSession(tables, session);
+    const others = (tables.follows.get(session) ?? []).filter((follow) => follow.job !== job);
+    undo.put(tables.follows, session, others);
   }
   for (const release of rows.releases ?? []) freeSegments(tables, release, undo);
   for (const session of rows.endedSessions ?? []) {

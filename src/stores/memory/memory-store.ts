@@ -1,6 +1,8 @@
 /** The store in memory: for tests and simulations, and for runtimes that need to remember nothing. */
+
+import type { JobId, NodeId } from "../../kernel/ids.ts";
 import { isTerminal } from "../../kernel/job/job-state.ts";
-import type { ClaimedTree, CommitBatch, CommitOutcome, JobId, NodeId, Store } from "../../kernel/ports.ts";
+import type { ClaimedTree, CommitBatch, CommitOutcome, Store } from "../../kernel/ports.ts";
 import { StoreError } from "../../kernel/store-error.ts";
 import { createWake } from "../wake.ts";
 import { writeRows } from "./commit.ts";

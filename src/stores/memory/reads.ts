@@ -1,15 +1,16 @@
 /** The memory store's reads: plain functions from tables to rows. */
+
+import type { NodeId, SessionId } from "../../kernel/ids.ts";
 import type { JobRecord } from "../../kernel/job/job-record.ts";
 import { isTerminal } from "../../kernel/job/job-state.ts";
-import type {
-  Chunk,
-  ChunkQuery,
-  CommandRow,
-  JobQuery,
-  NodeId,
-  Segment,
-  SessionId,
-  StoredSession,
+import {
+  type Chunk,
+  type ChunkQuery,
+  type CommandRow,
+  type JobQuery,
+  PAGE_LENGTH,
+  type Segment,
+  type StoredSession,
 } from "../../kernel/ports.ts";
 import { headOf, type Tables } from "./tables.ts";
 
@@ -39,11 +40,13 @@ function matches(job: JobRecord, { status, agent, createdAfter, createdBefore }:
 export function readChunks(tables: Tables, { job, after, upTo = Infinity, limit }: ChunkQuery): readonly Chunk[] {
   const found: Chunk[] = [];
   let entries = 0;
+  let length = 0;
   for (const chunk of tables.chunks.get(job) ?? []) {
     const lastSeq = chunk.firstSeq + chunk.kinds.length - 1;
     if (lastSeq <= after) continue;
-    if (chunk.firstSeq > upTo || entries >= limit) break;
+    if (chunk.firstSeq > upTo || entries >= limit || length >= PAGE_LENGTH) break;
     found.push(chunk);
+    length += lengthOf(chunk.payloads);
     entries += lastSeq - Math.max(after, chunk.firstSeq - 1);
   }
   return found;
@@ -76,4 +79,8 @@ export function readCommands(tables: Tables, node: NodeId): readonly CommandRow[
   return [...tables.commands.values()]
     .filter(({ row, outcome }) => outcome === null && (tables.trees.get(row.root)?.owner ?? node) === node)
     .map(({ row }) => row);
+}
+
+function lengthOf(payloads: readonly string[]): number {
+  return payloads.reduce((sum, payload) => sum + payload.length, 0);
 }

@@ -1,17 +1,8 @@
 /** What the memory store holds: plain maps whose values are frozen copies, so that reads can hand them out as they are. */
+
+import type { JobId, NodeId, SessionId } from "../../kernel/ids.ts";
 import type { JobRecord } from "../../kernel/job/job-record.ts";
-import type {
-  Chunk,
-  CommandRow,
-  Follow,
-  IdempotencyRow,
-  JobId,
-  NodeId,
-  Segment,
-  SessionId,
-  SessionRow,
-  StepRow,
-} from "../../kernel/ports.ts";
+import type { Chunk, CommandRow, Follow, IdempotencyRow, Segment, SessionRow, StepRow } from "../../kernel/ports.ts";
 
 export interface StoredTree {
   readonly epoch: number;

@@ -1,5 +1,6 @@
 /** Commands from one node to the owner of a tree, and their outcomes. */
-import type { CommandOutcome, CommandRow, NodeId } from "../../kernel/ports.ts";
+import type { NodeId } from "../../kernel/ids.ts";
+import type { CommandOutcome, CommandRow } from "../../kernel/ports.ts";
 import { StoreError } from "../../kernel/store-error.ts";
 import type { Database } from "./database.ts";
 import type { Keys } from "./keys.ts";

@@ -49,6 +49,7 @@ function writeRows({ jobs, log, sessions, commands }: Tables, rows: Partial<Rows
   for (const row of rows.sessions ?? []) sessions.write(row);
   for (const follow of rows.follows ?? []) sessions.follow(follow);
   for (const segment of rows.segments ?? []) sessions.place(segment);
+  for (const unfollow of rows.unfollows ?? []) sessions.unfollow(unfollow);
   for (const release of rows.releases ?? []) sessions.release(release);
   for (const session of rows.endedSessions ?? []) sessions.end(session);
 

@@ -8,7 +8,7 @@ const PAGE_BYTES = 4096;
 const CACHE_KIB = 16_384;
 
 /** A statement prepared once. `Row` is what its columns are named and typed in the SQL beside it. */
-export interface Statement<Row> {
+interface Statement<Row> {
   get(...parameters: SQLInputValue[]): Row | undefined;
   all(...parameters: SQLInputValue[]): Row[];
   iterate(...parameters: SQLInputValue[]): Iterable<Row>;

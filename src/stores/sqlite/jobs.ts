@@ -1,7 +1,9 @@
 /** Jobs, their idempotency keys and steps. */
+
+import type { JobId } from "../../kernel/ids.ts";
 import type { JobRecord } from "../../kernel/job/job-record.ts";
 import type { Outcome } from "../../kernel/job/job-state.ts";
-import type { IdempotencyRow, JobId, JobQuery, JobUpdate, StepRow } from "../../kernel/ports.ts";
+import type { IdempotencyRow, JobQuery, JobUpdate, StepRow } from "../../kernel/ports.ts";
 import { type Database, rowLimit } from "./database.ts";
 import type { Keys } from "./keys.ts";
 import { FIRST_EPOCH } from "./keys.ts";

@@ -1,5 +1,5 @@
 /** Integer keys of jobs and sessions, and the epochs of trees: from memory where they were used lately. */
-import type { JobId, SessionId } from "../../kernel/ports.ts";
+import type { JobId, SessionId } from "../../kernel/ids.ts";
 import { StoreError } from "../../kernel/store-error.ts";
 import type { Database } from "./database.ts";
 import { HotKeys } from "./hot-keys.ts";
@@ -7,7 +7,7 @@ import { HotKeys } from "./hot-keys.ts";
 /** At most twice this many jobs, and as many sessions, are remembered: some 3 MB. Beyond, a key costs an index lookup. */
 const HOT_GENERATION = 8192;
 
-export interface JobKey {
+interface JobKey {
   readonly key: number;
   /** The tree's epoch; null when the job is not a root. */
   readonly epoch: number | null;

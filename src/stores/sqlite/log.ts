@@ -3,13 +3,14 @@
  * SQLite computes it in 64 bits, and no id ever becomes a JavaScript number. A log holds fewer than 2^28 entries, which
  * at the least size of a payload is far more bytes than any job may log; there is room for 2^35 jobs.
  */
-import type { Chunk, ChunkQuery, JobId } from "../../kernel/ports.ts";
+import type { JobId } from "../../kernel/ids.ts";
+import { type Chunk, type ChunkQuery, PAGE_LENGTH } from "../../kernel/ports.ts";
 import { StoreError } from "../../kernel/store-error.ts";
 import { requireWholeChunk } from "../row-checks.ts";
 import type { Database } from "./database.ts";
 import type { Keys } from "./keys.ts";
 
-export const SEQ_BITS = 28;
+const SEQ_BITS = 28;
 const LAST_SEQ = 2 ** SEQ_BITS - 1;
 
 /** SQL for the highest `job_seq` of the job whose key is `job`, an SQL expression; 0 for none. */
@@ -46,12 +47,14 @@ export function createLog(database: Database, keys: Keys) {
       if (found === undefined || limit <= 0 || upTo <= after) return [];
       const chunks: Chunk[] = [];
       let entries = 0;
+      let length = 0;
       for (const row of select.iterate(found.key, Math.min(after + 1, LAST_SEQ), Math.min(upTo, LAST_SEQ))) {
         const lastSeq = row.firstSeq + row.kinds.length - 1;
         if (lastSeq <= after) continue;
         chunks.push({ job, firstSeq: row.firstSeq, kinds: row.kinds, payloads: row.payloads.split("\n") });
         entries += lastSeq - Math.max(after, row.firstSeq - 1);
-        if (entries >= limit) break;
+        length += row.payloads.length;
+        if (entries >= limit || length >= PAGE_LENGTH) break;
       }
       return chunks;
     },

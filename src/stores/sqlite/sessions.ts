@@ -1,5 +1,6 @@
 /** Sessions, the segments of their streams, and what they follow. */
-import type { Follow, Release, Segment, SessionId, SessionRow, StoredSession } from "../../kernel/ports.ts";
+import type { SessionId } from "../../kernel/ids.ts";
+import type { Follow, Release, Segment, SessionRow, StoredSession, Unfollow } from "../../kernel/ports.ts";
 import { requireFilledSegment } from "../row-checks.ts";
 import { type Database, rowLimit } from "./database.ts";
 import { UNFINISHED } from "./jobs.ts";
@@ -56,6 +57,7 @@ export function createSessions(database: Database, keys: Keys) {
     `INSERT INTO follows (session, job, cursor, may_cancel) VALUES (?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET cursor = excluded.cursor, may_cancel = excluded.may_cancel`,
   );
+  const deleteFollow = database.prepare("DELETE FROM follows WHERE session = ? AND job = ?");
   const moveCursor = database.prepare("UPDATE follows SET cursor = max(cursor, ?3) WHERE session = ?1 AND job = ?2");
   const deleteFinished = database.prepare(
     `DELETE FROM follows WHERE session = ?1 AND job = ?2 AND max(cursor, ?3) >= ${headOfJob("?2")}
@@ -81,6 +83,9 @@ export function createSessions(database: Database, keys: Keys) {
     },
     follow({ session, job, cursor, mayCancel }: Follow): void {
       writeFollow.run(keys.sessionKey(session), keys.jobKey(job), cursor, mayCancel ? 1 : 0);
+    },
+    unfollow({ session, job }: Unfollow): void {
+      deleteFollow.run(keys.sessionKey(session), keys.jobKey(job));
     },
     place(segment: Segment): void {
       requireFilledSegment(segment);

@@ -1,5 +1,6 @@
 /** Who owns which job tree. One process has the database to itself, so epochs need no lock beyond its transactions. */
-import type { ClaimedTree, JobId, NodeId, TreeClaim } from "../../kernel/ports.ts";
+import type { JobId, NodeId } from "../../kernel/ids.ts";
+import type { ClaimedTree, TreeClaim } from "../../kernel/ports.ts";
 import type { Database } from "./database.ts";
 import { type JobColumns, SELECT_JOB, toJobRecord, UNFINISHED } from "./jobs.ts";
 import type { Keys } from "./keys.ts";

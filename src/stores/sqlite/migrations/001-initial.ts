@@ -95,5 +95,5 @@ CREATE TABLE commands (
   created_at INTEGER NOT NULL,
   outcome TEXT
 );
-CREATE INDEX commands_open ON commands (root) WHERE outcome IS NULL;
+CREATE INDEX commands_open ON commands (key) WHERE outcome IS NULL;
 `;

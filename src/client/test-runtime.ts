@@ -259,6 +259,8 @@ export class ScriptedRuntime {
         return this.#submit(session, message, reply);
       case "job.subscribe":
         return this.#subscribe(session, message, reply);
+      case "job.unsubscribe":
+        return void session.follows.delete(message.payload.job_id);
       case "job.cancel":
         return this.#cancel(message.payload.job_id, reply);
     }
@@ -301,7 +303,6 @@ export class ScriptedRuntime {
       subscribed_from: from,
       replayed: payload.history,
     });
-    session.follows.delete(job.id);
     this.#follow(session, job.id, from);
   }
 

@@ -1,0 +1,90 @@
+/** How a run ends: faults cease, everyone comes back, every job ends, and nothing may be left over. */
+import { isTerminal } from "../../src/kernel/job/job-state.ts";
+import { readSubmission } from "../../src/kernel/job/submission.ts";
+import { readPlan } from "./agents.ts";
+import { RESUME_WINDOW_SEC } from "./life.ts";
+import type { Cast } from "./steps.ts";
+
+/** Longer than any job goes on once nothing disturbs it, attempts after a pause included. */
+const PATIENCE_MS = 300_000;
+const LOOK_MS = 1_000;
+
+export async function endRun(cast: Cast): Promise<void> {
+  const { stage } = cast;
+  stage.life.store.release();
+  if (!(await waitUntil(cast, () => isQuiet(cast)))) reportUnrest(cast);
+  checkJobs(cast);
+  if (stage.judge.breach === undefined) await checkLeftovers(cast);
+}
+
+/** Lets time pass while every client keeps its connection. Returns whether `condition` came true. */
+async function waitUntil({ stage, clients }: Cast, condition: () => boolean): Promise<boolean> {
+  for (let waited = 0; waited < PATIENCE_MS; waited += LOOK_MS) {
+    if (stage.life.doomed) await stage.crash();
+    for (const client of clients) {
+      if (client.isStalled) client.unstall();
+      if (!client.isConnected) client.connect();
+      else if (client.isOpen) client.ping();
+    }
+    await stage.world.advance(LOOK_MS);
+    if (stage.judge.breach !== undefined || condition()) return true;
+  }
+  return false;
+}
+
+function isQuiet({ stage, clients }: Cast): boolean {
+  const jobs = [...stage.ledger.jobs.values()];
+  return jobs.every(({ record }) => isTerminal(record.status)) && clients.every((client) => client.isOpen && client.unfinished.length === 0);
+}
+
+function reportUnrest({ stage, clients }: Cast): void {
+  for (const [id, { record }] of stage.ledger.jobs) {
+    if (!isTerminal(record.status)) stage.judge.report("accepted-jobs-end", `${id} (${record.agent}) is ${record.status}`);
+  }
+  for (const { name, isOpen, unfinished } of clients) {
+    if (!isOpen) stage.judge.report("sessions-are-kept", `${name} cannot connect`);
+    if (unfinished.length > 0) {
+      stage.judge.report("terminal-reaches-followers", `${name} has not got the end of ${unfinished.join(", ")}`);
+    }
+  }
+}
+
+function checkJobs({ stage, clients }: Cast): void {
+  const { ledger, judge } = stage;
+  for (const { name, session, received, unanswered } of clients) {
+    const placed = ledger.places.get(session ?? "") ?? 0;
+    if (received !== placed) judge.report("no-gap-or-repeat", `${name} has ${received} of ${placed} events`);
+    if (unanswered.length > 0) judge.report("requests-are-answered", `${name} has no answer to ${unanswered.join(", ")}`);
+  }
+  const ends = new Map<string, string>();
+  for (const [id, { record, kinds, payloads }] of ledger.jobs) {
+    const terminal = JSON.parse(payloads.at(-1) ?? "{}") as { final_status?: string };
+    const ended = /^[^RE]*[RE]$/.test(kinds) && terminal.final_status === record.status;
+    if (!ended) judge.report("one-terminal", `${id} is ${record.status}; its log is ${kinds} and ends with ${payloads.at(-1)}`);
+    if (stage.cancelled.has(id) && record.status !== "cancelled") {
+      judge.report("cancelled-stays-cancelled", `${id} was called cancelled and is ${record.status}`);
+    }
+    ends.set(readPlan(readSubmission(record).input).tag, id);
+  }
+  for (const { plan, key, job, refused } of stage.asks) {
+    const became = ends.get(plan.tag);
+    if (job !== undefined && became !== job) judge.report("accepted-jobs-end", `${job} was accepted and is not stored`);
+    if (refused && key === undefined && became !== undefined) {
+      judge.report("accepted-jobs-end", `${plan.tag} was refused and is ${became}`);
+    }
+  }
+  stage.checkOneJobPerAsk();
+}
+
+/** Once every client has left for good there is nothing to wait for, and nothing to keep but jobs and their logs. */
+async function checkLeftovers({ stage, clients }: Cast): Promise<void> {
+  const { judge, world, life } = stage;
+  for (const client of clients) client.close();
+  await world.advance(RESUME_WINDOW_SEC * 1_100);
+  const sessions = await life.bareStore.listSessions(Number.POSITIVE_INFINITY);
+  if (sessions.length > 0) judge.report("nothing-leaks", `${sessions.join(", ")} are kept after their windows`);
+  if (life.pendingTimers > 0) judge.report("nothing-leaks", `${life.pendingTimers} timers are pending in an idle runtime`);
+  if (life.jobsUnderWay > 0) judge.report("nothing-leaks", `${life.jobsUnderWay} jobs are under way though all have ended`);
+  await stage.shutDown();
+  life.end();
+}

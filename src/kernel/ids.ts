@@ -1,0 +1,4 @@
+/** Names of things the kernel keeps; see `platform/ulid.ts` for their form. */
+export type JobId = string;
+export type SessionId = string;
+export type NodeId = string;

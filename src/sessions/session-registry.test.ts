@@ -1,0 +1,188 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { createMemoryStore, type MemoryStore } from "../stores/memory/memory-store.ts";
+import { createFaultyStore, type FaultyStore } from "../testing/faulty-store.ts";
+import { isSequenced, refusals, type TestClient, type Welcome } from "./test-client.ts";
+import { startTestRuntime, type TestRuntime } from "./test-runtime.ts";
+import { streamProblems } from "./test-stream-laws.ts";
+
+const WINDOW_MS = 600_000;
+
+let inner: MemoryStore;
+let store: FaultyStore;
+let runtime: TestRuntime;
+let client: TestClient;
+let welcome: Welcome;
+
+beforeEach(async () => {
+  inner = createMemoryStore();
+  store = createFaultyStore(inner);
+  runtime = await startTestRuntime({ store });
+  client = runtime.connect();
+  welcome = await client.open({ features: ["subscribe"] });
+});
+
+async function resumed(on = runtime, last = 0) {
+  const next = on.connect();
+  next.resume({ ...welcome.payload, last_event_seq: last });
+  return next.settled();
+}
+
+const types = (received: Awaited<ReturnType<typeof resumed>>): string[] => received.map(({ type }) => type);
+
+describe("the resume window [reading-resume-window]", () => {
+  it("runs from the drop of the connection, however long that lived", async () => {
+    await client.after(10 * WINDOW_MS);
+    await client.drop();
+    await runtime.world.advance(WINDOW_MS - 1);
+    expect(types(await resumed())).toEqual(["session.welcome"]);
+  });
+
+  it("ends the session when it closes, and frees its rows", async () => {
+    await client.submit("echo");
+    await client.drop();
+    await runtime.world.advance(WINDOW_MS);
+    expect(refusals(await resumed())).toEqual([["RESUME_WINDOW_EXPIRED", "request-1"]]);
+    expect(await inner.readSession(welcome.payload.session_id)).toBeUndefined();
+    expect(await inner.readSegments(welcome.payload.session_id, 0, 9)).toEqual([]);
+  });
+
+  it("does not end the session's jobs", async () => {
+    const job = (await client.submit("puppet")).payload.job_id;
+    await client.drop();
+    await runtime.world.advance(WINDOW_MS);
+    runtime.puppet(job).finish("done");
+    await runtime.world.settle();
+    expect(await inner.readJob(job)).toMatchObject({ status: "success" });
+  });
+
+  it("runs anew after each drop", async () => {
+    await client.drop();
+    await runtime.world.advance(WINDOW_MS - 1);
+    const second = runtime.connect();
+    second.resume({ ...welcome.payload, last_event_seq: 0 });
+    await runtime.world.settle();
+    await second.drop();
+    await runtime.world.advance(WINDOW_MS - 1);
+    expect(types(await resumed())).toEqual(["session.welcome"]);
+  });
+
+  it("runs anew when the runtime starts", async () => {
+    await client.drop();
+    await runtime.world.advance(WINDOW_MS - 1);
+    await runtime.close();
+    const next = await runtime.restartOn(createMemoryStore(inner.snapshot()));
+    await next.world.advance(WINDOW_MS - 1);
+    expect(types(await resumed(next))).toEqual(["session.welcome"]);
+  });
+
+  it("closes for sessions of an earlier run that nobody took up", async () => {
+    await runtime.world.advance(1);
+    await runtime.close();
+    const again = createMemoryStore(inner.snapshot());
+    const next = await runtime.restartOn(again);
+    await next.world.advance(WINDOW_MS);
+    expect(await again.readSession(welcome.payload.session_id)).toBeUndefined();
+    expect(refusals(await resumed(next))).toEqual([["RESUME_WINDOW_EXPIRED", "request-1"]]);
+  });
+
+  it("leaves alone a session that was taken up again", async () => {
+    await runtime.world.advance(1);
+    await runtime.close();
+    const next = await runtime.restartOn(createMemoryStore(inner.snapshot()));
+    const back = next.connect();
+    back.resume({ ...welcome.payload, last_event_seq: 0 });
+    await next.world.advance(2 * WINDOW_MS);
+    await back.submit("echo");
+    expect(back.line.closed).toBeUndefined();
+  });
+});
+
+describe("a resume in the moment the window closes", () => {
+  it("keeps the session when it came first", async () => {
+    await client.submit("echo");
+    await client.drop();
+    await runtime.world.advance(WINDOW_MS - 1);
+    store.hold();
+    const next = runtime.connect();
+    next.resume({ ...welcome.payload, last_event_seq: 0 });
+    await runtime.world.advance(10);
+    store.release();
+    const events = (await next.settled()).filter(isSequenced);
+    expect(streamProblems(events)).toEqual([]);
+    expect(events).toHaveLength(2);
+    await next.submit("echo");
+    expect(next.texts).toHaveLength(3 + 3);
+    expect(await inner.readSession(welcome.payload.session_id)).toMatchObject({ head: 4 });
+  });
+
+  it("finds the session gone when it came later", async () => {
+    await client.submit("echo");
+    await client.drop();
+    await runtime.world.advance(WINDOW_MS - 1);
+    store.hold();
+    await runtime.world.advance(1);
+    const next = runtime.connect();
+    next.resume({ ...welcome.payload, last_event_seq: 0 });
+    await runtime.world.settle();
+    store.release();
+    expect(refusals(await next.settled())).toEqual([["RESUME_WINDOW_EXPIRED", "request-1"]]);
+    expect(await inner.readSession(welcome.payload.session_id)).toBeUndefined();
+  });
+
+  it("finds a session of an earlier run gone when it came later", async () => {
+    await runtime.world.advance(1);
+    await runtime.close();
+    const again = createMemoryStore(inner.snapshot());
+    const held = createFaultyStore(again);
+    const next = await runtime.restartOn(held);
+    await next.world.advance(WINDOW_MS - 1);
+    held.hold();
+    await next.world.advance(1);
+    const back = next.connect();
+    back.resume({ ...welcome.payload, last_event_seq: 0 });
+    await next.world.settle();
+    held.release();
+    expect(refusals(await back.settled())).toEqual([["RESUME_WINDOW_EXPIRED", "request-1"]]);
+    expect(await again.readSession(welcome.payload.session_id)).toBeUndefined();
+  });
+
+  it("that fails leaves the session to its window", async () => {
+    await client.drop();
+    await runtime.world.advance(WINDOW_MS - 1);
+    store.failNext();
+    expect(refusals(await resumed())).toEqual([["INTERNAL_ERROR", "request-1"]]);
+    runtime.errors.length = 0;
+    await runtime.world.advance(WINDOW_MS);
+    expect(await inner.readSession(welcome.payload.session_id)).toBeUndefined();
+  });
+});
+
+describe("a session that is over", () => {
+  it("is never followed into: what its last frames ask for harms nobody's commit", async () => {
+    const job = (await client.submit("puppet")).payload.job_id;
+    const other = runtime.connect();
+    const second = await other.open();
+    store.hold();
+    other.send("job.subscribe", { job_id: job, history: true });
+    await runtime.world.settle();
+    await other.drop();
+    await runtime.world.advance(WINDOW_MS);
+    await runtime.puppet(job).ctx.log("still here");
+    store.release();
+    expect((await client.settled()).map(({ type }) => type)).toEqual(["job.event"]);
+    expect(runtime.puppet(job).ctx.signal.aborted).toBe(false);
+    await runtime.world.settle();
+    expect(await inner.readSession(second.payload.session_id)).toBeUndefined();
+  });
+});
+
+describe("a failed commit of a hello", () => {
+  it("is answered with a retryable error, and leaves nothing behind", async () => {
+    const next = runtime.connect();
+    store.failNext();
+    const request = next.hello();
+    expect(refusals(await next.settled())).toEqual([["INTERNAL_ERROR", request]]);
+    expect(next.line.closed).toBeDefined();
+    runtime.errors.length = 0;
+  });
+});
