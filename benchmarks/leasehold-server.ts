@@ -9,6 +9,8 @@ import { startServer } from "./child-server.ts";
 
 const TOKEN_TIMEOUT_MS = 15_000;
 const BUILT_CLI = "dist/cli/main.js";
+/** What the first line of `bin/leasehold.js` gives to Node. */
+const NODE_FLAGS = ["--max-semi-space-size=4"];
 const AGENTS = ["benchmarks/agents.ts", "benchmarks/paced-agent.ts", "benchmarks/memory-agent.ts"];
 
 /** What is run: the sources as they are, or what the build made of them. */
@@ -30,7 +32,7 @@ export function defaultForm(root: string): Form {
 
 /** Arguments to Node that run the command line in this form. */
 function commandLine(form: Form): readonly string[] {
-  return form === "built" ? [BUILT_CLI] : ["--conditions=leasehold-source", "src/cli/main.ts"];
+  return [...NODE_FLAGS, ...(form === "built" ? [BUILT_CLI] : ["--conditions=leasehold-source", "src/cli/main.ts"])];
 }
 
 /**

@@ -77,3 +77,12 @@ describe("warnings", () => {
     expect(stderr).not.toContain("SQLite");
   });
 });
+
+describe("the flags Node gets", () => {
+  it("are the same wherever the runtime is started", () => {
+    const [, flag] = /^#!\/usr\/bin\/env -S node (\S+)$/m.exec(readFile("bin/leasehold.js")) ?? [];
+    expect(flag).toMatch(/^--max-semi-space-size=\d+$/);
+    expect(readFile("scripts/bootstrap.js")).toContain(`"${flag}"`);
+    expect(readFile("benchmarks/leasehold-server.ts")).toContain(`"${flag}"`);
+  });
+});

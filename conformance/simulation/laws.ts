@@ -6,7 +6,7 @@ export const LAWS = {
   "no-gap-or-repeat": "on every connection event_seq goes on by one from where the client asked",
   "same-bytes-on-replay": "a place of a session's stream has the same bytes whenever it is sent",
   "job-order": "a follower gets every entry of a job's log that it may see, once, in order",
-  "only-what-is-followed": "a session gets events of jobs it submitted or subscribed to, from where it asked",
+  "only-what-is-followed": "a session gets events of jobs it submitted or subscribed to, from where it asked, after the answer",
   "one-terminal": "a job's log ends with its one terminal, and nothing comes after it",
   "principals-apart": "no frame names another principal's job, and no request reaches one",
   "accepted-jobs-end": "a job that was accepted ends; one that was refused never was",
@@ -18,6 +18,7 @@ export const LAWS = {
   "sessions-are-kept": "a session can be resumed in its window, with either of its valid tokens",
   "requests-are-answered": "every request on a connection that lives is answered, submissions in order",
   "refusals-have-causes": "nothing is refused without a reason, nothing fails without a fault",
+  "starts-and-stops": "the runtime comes up, and closes when it is told to",
   "nothing-leaks": "once all is over no timer, no session and no job is left",
 } as const;
 

@@ -113,7 +113,7 @@ export class Life {
   #alive = true;
   /** Commits can be held and failed here. */
   readonly store: CrashableStore;
-  /** Faults were injected that may make the runtime refuse what is in order. */
+  /** Something may make the runtime refuse what is in order: an injected fault, or that it is being closed. */
   troubled = false;
   /** The runtime has said that its process must end. */
   doomed = false;
@@ -171,6 +171,7 @@ export class Life {
 
   /** Closes the runtime as its owner would. Resolves when it is closed; time must be advanced for it. */
   async close(): Promise<void> {
+    this.troubled = true;
     this.store.release();
     await this.#runtime?.close();
   }

@@ -11,8 +11,9 @@ import type { Ask, Stage } from "./stage.ts";
 type Request =
   | { readonly type: "hello" | "trespass" }
   | { readonly type: "resume"; readonly token: string | undefined }
-  | { readonly type: "submit"; readonly ask: Ask }
-  | { readonly type: "subscribe" | "cancel"; readonly job: string };
+  | { readonly type: "submit"; readonly ask: Ask; readonly sentAfter: number }
+  | { readonly type: "subscribe"; readonly job: string; readonly sentAfter: number }
+  | { readonly type: "cancel"; readonly job: string };
 
 /** One connection, from its first frame to its end. */
 interface Line {
@@ -35,7 +36,7 @@ interface Session {
   readonly accepted: Set<string>;
   acked: number;
   /** Tokens of resumptions given up without an answer: the runtime may still come to them, in any order. */
-  readonly limbo: { readonly token: string | undefined; readonly life: Life }[];
+  limbo: { readonly token: string | undefined; readonly life: Life }[];
   /** When the last connection was seen to end. */
   detachedAt: number;
   /** Requests whose answers were lost with their connection. */
@@ -115,11 +116,11 @@ export class ScriptedClient {
     const { agent, plan, key } = ask;
     this.#session?.asks.add(ask);
     const payload = { agent, input: plan, ...(key === undefined ? {} : { idempotency_key: key }) };
-    this.#request("job.submit", payload, { type: "submit", ask });
+    this.#request("job.submit", payload, { type: "submit", ask, sentAfter: this.received });
   }
 
   subscribe(job: string, history: boolean): void {
-    this.#request("job.subscribe", { job_id: job, history }, { type: "subscribe", job });
+    this.#request("job.subscribe", { job_id: job, history }, { type: "subscribe", job, sentAfter: this.received });
   }
 
   cancel(job: string): void {
@@ -258,6 +259,8 @@ export class ScriptedClient {
     if (request?.type === "resume" && this.#session !== undefined) {
       if (this.#session.id !== id) this.#report("sessions-are-kept", `resumed ${this.#session.id} and got ${id}`);
       this.#session.newest = token;
+      // What was under way in an earlier life is settled, and this token came after it.
+      this.#session.limbo = this.#session.limbo.filter(({ life }) => life === line.life);
       return;
     }
     const lost: Request[] = [];
@@ -289,7 +292,7 @@ export class ScriptedClient {
   /** Another resumption was taken up after all, and this token died with it: what that one presented is valid now. */
   #hasOtherToken(refused: string | undefined): boolean {
     const session = this.#session;
-    const other = session?.limbo.find(({ token, life }) => token !== refused && life === this.#stage.life);
+    const other = session?.limbo.find(({ token }) => token !== refused);
     if (session === undefined || other === undefined) return false;
     session.presented = other.token;
     session.newest = undefined;
@@ -308,22 +311,22 @@ export class ScriptedClient {
 
   #takeAnswer(request: Request, { type, payload }: Frame): void {
     const job = String(payload.job_id);
-    if (request.type === "submit") this.#takeAccepted(request.ask, job);
+    if (request.type === "submit") this.#takeAccepted(request.ask, request.sentAfter, job);
     else if (request.type === "trespass") this.#report("principals-apart", `reached for another's job and got ${type}`);
-    else if (request.type === "subscribe") this.#takeSubscribed(job, payload);
+    else if (request.type === "subscribe") this.#takeSubscribed(job, request.sentAfter, payload);
     else if (request.type === "cancel" && payload.final_status === undefined) {
       this.#stage.cancelled.add(job);
       if (!this.#askedFor(job)) this.#report("principals-apart", `cancelled ${job}, which only its submitter may`);
     }
   }
 
-  #takeSubscribed(job: string, { current_status, replayed, subscribed_from }: Frame["payload"]): void {
+  #takeSubscribed(job: string, sentAfter: number, { current_status, replayed, subscribed_from }: Frame["payload"]): void {
     // Subscribed from its end on, a job that has ended has nothing more to send.
     const isOver = !["pending", "running"].includes(String(current_status)) && replayed === false;
-    if (!isOver) this.#session?.record.promise(job, Number(subscribed_from));
+    if (!isOver) this.#session?.record.promise(job, Number(subscribed_from), sentAfter);
   }
 
-  #takeAccepted(ask: Ask, job: string): void {
+  #takeAccepted(ask: Ask, sentAfter: number, job: string): void {
     const known = ask.job;
     ask.job = job;
     if (known !== undefined && known !== job) this.#report("one-job-per-key", `${ask.plan.tag} gave ${known}, then ${job}`);
@@ -332,7 +335,7 @@ export class ScriptedClient {
     session.accepted.add(job);
     const isOwn = this.#stage.ledger.jobs.get(job)?.record.session === session.id;
     // Asked for again in the session that submitted it, a job starts no second stream.
-    if (!isOwn || !session.record.knows(job)) session.record.promise(job, 0);
+    if (!isOwn || !session.record.knows(job)) session.record.promise(job, 0, sentAfter);
   }
 
   /** Whether this session asked for the job, be it that the answer was lost: then it may have the right to cancel it. */
@@ -341,9 +344,9 @@ export class ScriptedClient {
   }
 
   #unannounced(job: string, lost: readonly Request[]): Unannounced {
-    const pending = [...lost, ...(this.#line?.open.values() ?? [])];
-    if (pending.some((request) => request.type === "subscribe" && request.job === job)) return "anywhere";
-    return pending.some((request) => request.type === "submit") ? "at-its-beginning" : "nowhere";
+    // An answer on the way is no excuse: it must come before the first event.
+    if (lost.some((request) => request.type === "subscribe" && request.job === job)) return "anywhere";
+    return lost.some((request) => request.type === "submit") ? "at-its-beginning" : "nowhere";
   }
 
   #checkOrder(line: Line, requestId: string): void {

@@ -36,6 +36,8 @@ interface Reading {
   readonly promised: Set<number>;
   /** A promise was made that no event has kept yet. */
   owed: boolean;
+  /** The place of the terminal seen last; 0 for none. */
+  endedAt: number;
 }
 
 /** Where a job's log may begin without an answer having said so: the answer was lost, or is on its way. */
@@ -74,12 +76,15 @@ export class SessionRecord {
     return this.#readings.has(job);
   }
 
-  /** An answer says that the job's log follows from after `jobSeq`. */
-  promise(job: string, jobSeq: number): void {
+  /**
+   * An answer says that the job's log follows from after `jobSeq`.
+   * @param askedAfter the last place that had been received when the request was sent.
+   */
+  promise(job: string, jobSeq: number, askedAfter: number): void {
     const reading = this.#readingOf(job);
     reading.promised.add(jobSeq);
-    // While a log is being read, a further request changes nothing: it simply goes on.
-    if (reading.last === undefined) reading.owed = true;
+    // A request sent while the log was being read changes nothing: it simply went on.
+    if (reading.last === undefined && askedAfter >= reading.endedAt) reading.owed = true;
   }
 
   /** A new connection that asked for what comes after `lastEventSeq`. Returns what takes its placed frames. */
@@ -104,7 +109,7 @@ export class SessionRecord {
     }
   }
 
-  #read({ job, jobSeq, terminal }: PlacedFrame): void {
+  #read({ job, jobSeq, terminal, eventSeq }: PlacedFrame): void {
     const wasKnown = this.#readings.has(job);
     const reading = this.#readingOf(job);
     if (reading.last !== undefined) {
@@ -117,6 +122,7 @@ export class SessionRecord {
     }
     reading.owed = false;
     reading.last = terminal ? undefined : jobSeq;
+    if (terminal) reading.endedAt = eventSeq;
   }
 
   #mayBegin(job: string, reading: Reading, jobSeq: number): boolean {
@@ -141,7 +147,7 @@ export class SessionRecord {
   #readingOf(job: string): Reading {
     const known = this.#readings.get(job);
     if (known !== undefined) return known;
-    const reading: Reading = { last: undefined, promised: new Set(), owed: false };
+    const reading: Reading = { last: undefined, promised: new Set(), owed: false, endedAt: 0 };
     this.#readings.set(job, reading);
     return reading;
   }

@@ -97,28 +97,33 @@ export class Stage {
   /** The runtime is closed and started again. */
   async restart(): Promise<void> {
     await this.shutDown();
-    await this.boot(this.life.end());
+    if (this.life.doomed) await this.crash();
+    else await this.boot(this.life.end());
   }
 
   /** Closes the runtime, and looks whether it has let go of everything. */
   async shutDown(): Promise<void> {
     await this.until(this.life.close());
+    if (this.life.doomed) return;
     // A peer may take its time to answer the close.
     await this.world.advance(PATIENCE_MS / 4);
     const { pendingTimers } = this.life;
     if (pendingTimers > 0) this.judge.report("nothing-leaks", `${pendingTimers} timers are pending in a closed runtime`);
   }
 
-  /** Lets time pass until `done` settles. */
+  /** Lets time pass until `done` settles, or the runtime gives up. */
   async until(done: Promise<void>): Promise<void> {
     let settled = false;
     const watched = done.finally(() => {
       settled = true;
     });
     watched.catch(() => {});
-    for (let waited = 0; !settled && waited < PATIENCE_MS; waited += STEP_MS) await this.world.advance(STEP_MS);
-    if (!settled) throw new Error(`the runtime neither came up nor closed within ${PATIENCE_MS} ms`);
-    await watched;
+    for (let waited = 0; waited < PATIENCE_MS; waited += STEP_MS) {
+      if (settled) return watched;
+      if (this.life.doomed) return;
+      await this.world.advance(STEP_MS);
+    }
+    this.judge.report("starts-and-stops", `the runtime neither came up nor closed within ${PATIENCE_MS} ms`);
   }
 
   /** Who a job belongs to: the principal's id. */

@@ -24,7 +24,7 @@ export interface ReplySlot {
 interface Slot {
   frame: string | undefined;
   left: boolean;
-  then: (() => void) | undefined;
+  onLeft: (() => void) | undefined;
 }
 
 interface EnvelopeFields {
@@ -62,7 +62,7 @@ export class Channel {
 
   /** Takes the next place in the order of answers. Each slot must be answered exactly once. */
   reserveReply(): ReplySlot {
-    const slot: Slot = { frame: undefined, left: this.#gone, then: undefined };
+    const slot: Slot = { frame: undefined, left: this.#gone, onLeft: undefined };
     if (!slot.left) this.#slots.push(slot);
     const fill = (frame: string): void => {
       slot.frame = frame;
@@ -79,7 +79,7 @@ export class Channel {
         return slot.left;
       },
       whenLeft(then) {
-        slot.then = then;
+        slot.onLeft = then;
       },
     };
   }
@@ -123,5 +123,5 @@ export class Channel {
 
 function leave(slot: Slot): void {
   slot.left = true;
-  slot.then?.();
+  slot.onLeft?.();
 }

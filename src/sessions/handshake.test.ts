@@ -37,11 +37,9 @@ describe("the first frame", () => {
   ])("is answered and closes the connection when it %s [reading-first-frame]", async (_what, frame) => {
     const client = runtime.connect();
     client.line.send(frame);
-    expect(refusals(await client.settled())).toMatchObject(
-      [["INVALID_REQUEST", expect.anything()]].map(([code]) => [code]),
-    );
+    const request = frame.includes("request-1") ? "request-1" : undefined;
+    expect(refusals(await client.settled())).toEqual([["INVALID_REQUEST", request]]);
     expect(client.line.closed?.code).toBe(CLOSE.invalidRequest);
-    expect(runtime.world.pendingTimers).toBe(1);
   });
 
   it("has ten seconds [reading-first-frame]", async () => {

@@ -162,9 +162,10 @@ export class SessionRegistry {
     for (const session of this.#sessions.values()) {
       session.window?.cancel();
       const { channel } = session;
-      // Let go of first: a session that loses its connection now must not be parked in a new window.
-      session.channel = undefined;
-      channel?.close(CLOSE.goingAway, "the runtime is shutting down");
+      if (channel === undefined) continue;
+      // Let go of first: the store closes next, and nothing may be read from it any more.
+      session.stream.detach(channel.connection);
+      channel.close(CLOSE.goingAway, "the runtime is shutting down");
     }
   }
 }

@@ -9,6 +9,7 @@ import type { Log } from "../platform/log.ts";
 import { createRuntime, type Runtime } from "../server/runtime.ts";
 import { createMemoryStore } from "../stores/memory/memory-store.ts";
 import { createFakeWorld, type FakeWorld } from "../testing/fake-world.ts";
+import { CLOSE_TIMEOUT_MS } from "../transports/limits.ts";
 import { createMemoryConnectionPair } from "../transports/memory.ts";
 import { TestClient } from "./test-client.ts";
 
@@ -50,8 +51,15 @@ export class TestRuntime {
   }
 
   async start(): Promise<this> {
+    const starting = this.begin();
+    await this.world.settle();
+    return starting;
+  }
+
+  /** Starts as the world's turns go by. */
+  async begin(): Promise<this> {
     const { resumeWindowSec, heartbeatIntervalSec, agents = [] } = this.#options;
-    const starting = createRuntime({
+    this.#runtime = await createRuntime({
       agents: [echo, flood, streamer, createPuppet(this.puppets), createSlowCheck(this.world), ...agents],
       store: this.store,
       world: this.world,
@@ -60,8 +68,6 @@ export class TestRuntime {
       ...(resumeWindowSec === undefined ? {} : { resumeWindowSec }),
       ...(heartbeatIntervalSec === undefined ? {} : { heartbeatIntervalSec }),
     });
-    await this.world.settle();
-    this.#runtime = await starting;
     return this;
   }
 
@@ -116,6 +122,7 @@ export async function startTestRuntime(options: TestRuntimeOptions = {}): Promis
   const runtime = await new TestRuntime(options).start();
   onTestFinished(async () => {
     await runtime.close();
+    await runtime.world.advance(CLOSE_TIMEOUT_MS);
     expect({ timers: runtime.world.pendingTimers, errors: runtime.errors }).toEqual({ timers: 0, errors: [] });
   });
   return runtime;

@@ -72,7 +72,7 @@ export async function dev(files: readonly string[], options: DevOptions, io: Cli
         const exitCode = await run(options, input, target, ending, io);
         if (options.exit) return exitCode;
       } catch (error) {
-        if (options.exit && !ending.aborted) throw error;
+        if (options.exit) throw error;
         if (!ending.aborted) reportFailure(error, io, json);
       }
     }

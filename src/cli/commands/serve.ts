@@ -43,6 +43,9 @@ export async function serve(files: readonly string[], options: ServeOptions, io:
 
   const ending = AbortSignal.any([interrupt.signal, serving.broken]);
   await aborted(ending);
+  const jobs = serving.unfinished();
+  if (jobs > 0)
+    log.info({ jobs, drain: options.drain }, "waiting for jobs under way to end; a second signal ends at once");
   await serving.stop(drainMs);
   if (serving.broken.aborted) throw serving.broken.reason;
   return EXIT.ok;

@@ -9,7 +9,7 @@ import { EntryBuffer, eventPayload, terminalPayload } from "../log/entry.ts";
 import type { GroupCommit, Staged, TransitionSource } from "../log/group-commit.ts";
 import type { IdempotencyRow, Rows, StepRow, TreeClaim } from "../ports.ts";
 import type { JobRecord } from "./job-record.ts";
-import { type Decision, decide, type JobCommand } from "./job-state.ts";
+import { type Decision, decide, type JobCommand, type JobState } from "./job-state.ts";
 
 /** How much one job may have waiting for a commit before emission waits: two full chunks, about. */
 const MAX_BUFFERED_ENTRIES = 512;
@@ -30,7 +30,10 @@ export class ActiveJob implements TransitionSource {
   readonly #buffer: EntryBuffer;
   readonly #onCommitted: (job: ActiveJob, ended: boolean) => void;
   readonly #onLost: (job: ActiveJob, error: unknown) => void;
+  #state: JobState;
+  /** Made anew when asked for after a change of state. */
   #record: JobRecord;
+  #recordState: JobState;
   #durable: JobRecord | undefined;
   #accepted: boolean;
   #stateChanged = false;
@@ -56,7 +59,10 @@ export class ActiveJob implements TransitionSource {
     onCommitted: (job: ActiveJob, ended: boolean) => void;
     onLost: (job: ActiveJob, error: unknown) => void;
   }) {
+    const { status, attempt, startedAt, endedAt, outcome } = options.record;
+    this.#state = { status, attempt, startedAt, endedAt, outcome };
     this.#record = options.record;
+    this.#recordState = this.#state;
     this.#durable = options.accepted ? undefined : options.record;
     this.claim = options.claim;
     this.#buffer = new EntryBuffer(options.head);
@@ -69,6 +75,10 @@ export class ActiveJob implements TransitionSource {
   }
 
   get record(): JobRecord {
+    if (this.#recordState !== this.#state) {
+      this.#record = { ...this.#record, ...this.#state };
+      this.#recordState = this.#state;
+    }
     return this.#record;
   }
 
@@ -80,16 +90,16 @@ export class ActiveJob implements TransitionSource {
   /** Moves the state machine; undefined when the command changed nothing. Entries it asks for are on the log after. */
   apply(command: JobCommand): Decision | undefined {
     const now = this.#clock.now();
-    const decision = decide(this.#record, command, now);
+    const decision = decide(this.#state, command, now);
     if (decision === undefined || this.#evicted) return undefined;
-    this.#record = { ...this.#record, ...decision.state };
+    this.#state = decision.state;
     this.#stateChanged = true;
     if (decision.entry === "restarted") {
       const body = JSON.stringify({ phase: "restarted", message: `attempt ${decision.state.attempt}` });
       this.#buffer.push("status", eventPayload("status", now, this.#buffer.nextSeq, body));
     } else if (decision.entry === "terminal") {
-      const kind = this.#record.status === "success" ? "result" : "error";
-      this.#buffer.push(kind, terminalPayload(this.#record, this.#buffer.nextSeq));
+      const kind = this.#state.status === "success" ? "result" : "error";
+      this.#buffer.push(kind, terminalPayload(this.record, this.#buffer.nextSeq));
       this.#ended = true;
     }
     this.touch();
@@ -131,7 +141,7 @@ export class ActiveJob implements TransitionSource {
 
   stage(): Staged | undefined {
     if (this.#evicted) return undefined;
-    const record = this.#record;
+    const { record } = this;
     const accepted = this.#accepted;
     const ended = this.#ended;
     const chunks = this.#buffer.take(record.id);
@@ -176,7 +186,7 @@ export class ActiveJob implements TransitionSource {
 
   /** Room is given either way: an emission that waits for it fails at its next step, by the job having stopped. */
   #finish(waiters: Waiters, error: unknown): void {
-    for (const listener of waiters.listeners) listener(error, this.#durable ?? this.#record);
+    for (const listener of waiters.listeners) listener(error, this.#durable ?? this.record);
     waiters.room?.resolve();
   }
 }

@@ -7,6 +7,7 @@ import { acceptedPayload } from "../job-view.ts";
 import type { Session } from "../session.ts";
 import { followJob } from "./follow-job.ts";
 import type { Handler, HandlerContext } from "./handler.ts";
+import { hasWholeLog } from "./whole-log.ts";
 
 export const handleSubmit: Handler<"job.submit"> = async (context, message) => {
   const reply = context.channel.reserveReply();
@@ -49,14 +50,15 @@ export const handleSubmit: Handler<"job.submit"> = async (context, message) => {
 
 /**
  * A key that belongs to a job of another session re-attaches this one to it: full history, and the right to cancel. In
- * the same session nothing starts anew.
+ * a session that has its stream nothing starts anew.
  */
 function reattach(context: HandlerContext, accepted: Accepted, answer: (accepted: Accepted) => void): Promise<void> {
   const { session } = context;
   const { job } = accepted;
   return session.inTurn(job.id, async () => {
     const follows = session.stream.follows.get(job.id)?.mayCancel === true;
-    if (job.session === session.id || follows) answer(accepted);
+    const receives = job.session === session.id || follows || (await hasWholeLog(context, job));
+    if (receives) answer(accepted);
     else await followJob(context, { job: job.id, cursor: 0, mayCancel: true }, () => answer(accepted));
   });
 }
