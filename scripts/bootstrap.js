@@ -16,7 +16,18 @@ const RUNTIME = "--max-semi-space-size=4";
 
 /** What each task gives to Node; what the user adds follows. */
 const TASKS = {
-  start: [SOURCES, RUNTIME, "src/cli/main.ts", "dev", "examples/repo-report/agent.ts", "--run", "repo-report"],
+  start: [
+    SOURCES,
+    RUNTIME,
+    "src/cli/main.ts",
+    "dev",
+    "examples/repo-report/agent.ts",
+    "--run",
+    "repo-report",
+    "--input",
+    '{"path":"."}',
+  ],
+  leasehold: [SOURCES, "src/cli/main.ts"],
   test: [SOURCES, "scripts/test.ts"],
   bench: [SOURCES, "--expose-gc", "benchmarks/run.ts"],
   simulate: [SOURCES, "conformance/simulate.ts"],

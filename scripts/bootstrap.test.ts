@@ -117,6 +117,6 @@ describe("the bootstrap", () => {
     using project = plantRepository();
     const { status, stderr } = run(project, ["toString"]);
     expect(status).toBe(1);
-    expect(stderr).toMatch(/^usage: .*start\|test\|/);
+    expect(stderr).toMatch(/^usage: .*start\|leasehold\|test\|/);
   });
 });

@@ -1,20 +1,12 @@
 /** The installed command says in one line when Node is too old, and drops one warning and no other. */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { isSqliteRemark, refuseVersion } from "../bin/node-version.js";
+import { findOldNodes } from "./old-nodes.ts";
 import { plantProject } from "./planted-project.ts";
 import { ROOT, readFile } from "./repository.ts";
-
-/** Every `node` on the PATH that is too old to run Leasehold; often there is none. */
-function findOldNodes(): readonly string[] {
-  return (process.env.PATH ?? "").split(delimiter).flatMap((folder) => {
-    const node = join(folder, "node");
-    const version = spawnSync(node, ["--version"], { encoding: "utf8" }).stdout?.trim();
-    return version && Number.parseInt(version.slice(1), 10) < 24 ? [node] : [];
-  });
-}
 
 const COMMAND = {
   "package.json": `{ "type": "module" }`,
@@ -36,8 +28,10 @@ describe("the version gate", () => {
   });
 
   it("speaks in one line on every old Node there is", () => {
-    for (const node of findOldNodes()) {
-      const { status, stdout, stderr } = spawnSync(node, [join(ROOT, "bin/leasehold.js")], { encoding: "utf8" });
+    for (const folder of findOldNodes()) {
+      const { status, stdout, stderr } = spawnSync(join(folder, "node"), [join(ROOT, "bin/leasehold.js")], {
+        encoding: "utf8",
+      });
       expect({ status, stdout, stderr }).toEqual({
         status: 1,
         stdout: "",

@@ -11,6 +11,7 @@ afterEach(() => place[Symbol.asyncDispose]());
 
 interface Caller {
   readonly token: string;
+  start(...args: readonly string[]): Command;
   run(...args: readonly string[]): Promise<Ended>;
   /** Submits a job that waits until there is a file of that name; returns the job's id. */
   submitWaiting(until: string, ...args: readonly string[]): Promise<string>;

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { existsSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createPlace, jsonLines, LEASEHOLD, type Place, stopsListening } from "./test-place.ts";
+import { AGENTS, createPlace, jsonLines, LEASEHOLD, type Place, stopsListening } from "./test-place.ts";
 
 let place: Place;
 beforeEach(async () => {
@@ -11,7 +11,6 @@ beforeEach(async () => {
 });
 afterEach(() => place[Symbol.asyncDispose]());
 
-const AGENT = `${import.meta.dirname}/test-agents.ts`;
 const DEV_FILE = ".leasehold/dev.json";
 
 async function submitDetached(agent: string, input: object, env: Readonly<Record<string, string>> = {}) {
@@ -23,7 +22,7 @@ async function submitDetached(agent: string, input: object, env: Readonly<Record
 describe("dev --run --exit", () => {
   it("ends with 0 after a job that succeeded, and leaves nothing that names it", async () => {
     const { code, stdout, stderr } = await place.run(
-      ["dev", AGENT, "--port", "0", "--run", "echo", "--input", "-", "--exit"],
+      ["dev", AGENTS, "--port", "0", "--run", "echo", "--input", "-", "--exit"],
       { input: '{"from":"stdin"}' },
     );
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
@@ -33,19 +32,19 @@ describe("dev --run --exit", () => {
   });
 
   it("ends with 2 after a job that failed, and with 5 when there is no such agent", async () => {
-    const failed = await place.run(["dev", AGENT, "--port", "0", "--run", "failing", "--exit"]);
+    const failed = await place.run(["dev", AGENTS, "--port", "0", "--run", "failing", "--exit"]);
     expect(failed.code).toBe(2);
     expect(failed.stderr).toMatch(
       /^leasehold: job job_\w+ ended as error \(PERMISSION_DENIED\): this agent always fails\n$/,
     );
-    const unknown = await place.run(["dev", AGENT, "--port", "0", "--run", "nobody", "--exit"]);
+    const unknown = await place.run(["dev", AGENTS, "--port", "0", "--run", "nobody", "--exit"]);
     expect(unknown.code).toBe(5);
     expect(unknown.stderr).toMatch(/^leasehold: no agent nobody; agents here: .*echo.*\n$/);
     expect(existsSync(place.path(DEV_FILE))).toBe(false);
   });
 
   it("ends with 130 when Ctrl-C comes before the job's end", async () => {
-    const args = ["dev", AGENT, "--port", "0", "--run", "waiting", "--input", '{"until":"never"}', "--exit"];
+    const args = ["dev", AGENTS, "--port", "0", "--run", "waiting", "--input", '{"until":"never"}', "--exit"];
     const dev = place.start(args);
     await dev.until("the job's first event", (stdout) => /^.*waiting$/m.exec(stdout)?.[0]);
     dev.child.kill("SIGINT");
@@ -161,12 +160,12 @@ describe("what is printed", () => {
 describe("a start is refused", () => {
   it("in a data directory that another process has, by that process's id", async () => {
     const first = await place.serve("dev");
-    const second = await place.run(["serve", AGENT, "--port", "0", "--json"]);
+    const second = await place.run(["serve", AGENTS, "--port", "0", "--json"]);
     expect(second).toMatchObject({ code: 1, stdout: "" });
     expect(jsonLines(second.stderr).at(-1)).toEqual({
       error: { code: expect.any(String), message: expect.stringContaining(`in use by process ${first.pid}`) },
     });
-    const third = await place.run(["dev", AGENT, "--port", "0"]);
+    const third = await place.run(["dev", AGENTS, "--port", "0"]);
     expect(third.code).toBe(1);
     // Nor does the one that failed take the other's dev.json along.
     expect((await place.run(["submit", "echo", "1"])).code).toBe(0);
@@ -177,7 +176,7 @@ describe("a start is refused", () => {
     await once(server, "listening");
     try {
       const { port } = server.address() as { port: number };
-      const { code, stdout, stderr } = await place.run(["dev", AGENT, "--port", String(port)]);
+      const { code, stdout, stderr } = await place.run(["dev", AGENTS, "--port", String(port)]);
       expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
       expect(stderr).toBe(
         `leasehold: port ${port} is taken: stop what listens there, or choose another with --port (0 takes any free one)\n`,
@@ -205,7 +204,7 @@ describe("a start is refused", () => {
   });
 
   it("by input for --run that is not JSON, before anything is started", async () => {
-    const { code, stderr } = await place.run(["dev", AGENT, "--port", "0", "--run", "echo", "--input", "{"]);
+    const { code, stderr } = await place.run(["dev", AGENTS, "--port", "0", "--run", "echo", "--input", "{"]);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^leasehold: the input is not JSON \(from the argument\): .*\n$/);
     expect(existsSync(place.path(".leasehold"))).toBe(false);

@@ -8,10 +8,12 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 const ROOT = join(import.meta.dirname, "../..");
 const MAIN = join(ROOT, "src/cli/main.ts");
-const AGENTS = join(import.meta.dirname, "test-agents.ts");
+/** Exports every agent of `test-agents.ts`. */
+export const AGENTS: string = fileURLToPath(import.meta.resolve("./test-agents.ts"));
 
 /** No test waits longer for any one thing. */
 const PATIENCE_MS = 30_000;

@@ -11,7 +11,7 @@ const LOOK_MS = 1_000;
 
 export async function endRun(cast: Cast): Promise<void> {
   const { stage } = cast;
-  stage.life.store.release();
+  stage.life.calm();
   if (!(await waitUntil(cast, () => isQuiet(cast)))) reportUnrest(cast);
   checkJobs(cast);
   if (stage.judge.breach === undefined) await checkLeftovers(cast);

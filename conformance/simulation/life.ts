@@ -35,6 +35,9 @@ export interface Sabotage {
   connection?(connection: Connection): Connection;
 }
 
+/** When a commit fails: before it writes anything, or after it wrote everything. */
+export type Fault = "before" | "after";
+
 export interface LifeOptions {
   readonly world: FakeWorld;
   readonly ledger: Ledger;
@@ -111,8 +114,8 @@ export class Life {
   #guards: Guard[] = [];
   #runtime: Runtime | undefined;
   #alive = true;
-  /** Commits can be held and failed here. */
-  readonly store: CrashableStore;
+  readonly #store: CrashableStore;
+  #fault: Fault | undefined;
   /** Something may make the runtime refuse what is in order: an injected fault, or that it is being closed. */
   troubled = false;
   /** The runtime has said that its process must end. */
@@ -122,7 +125,7 @@ export class Life {
     const { timers } = options.world;
     this.#options = options;
     this.#memory = createMemoryStore(options.image);
-    this.store = createFaultyStore(this.#memory);
+    this.#store = createFaultyStore(this.#memory);
     this.#runtimeTimers = new MortalTimers(timers);
     this.#agentTimers = new MortalTimers(timers);
     this.#storeTimers = new MortalTimers(timers);
@@ -148,6 +151,27 @@ export class Life {
     return this.#memory;
   }
 
+  /** From now on commits wait. */
+  hold(): void {
+    this.#store.hold();
+  }
+
+  release(): void {
+    this.#store.release();
+  }
+
+  /** The next commit fails: before anything is written, or, fatally, when all of it is. */
+  breakNextCommit(fault: Fault): void {
+    this.troubled = true;
+    this.#fault = fault;
+  }
+
+  /** Commits go through again, and go well. */
+  calm(): void {
+    this.#fault = undefined;
+    this.#store.release();
+  }
+
   connect(): MemoryClient {
     const { world } = this.#options;
     const timers: Timers = {
@@ -166,13 +190,13 @@ export class Life {
     const { world } = this.#options;
     // What the operating system had taken may still arrive; of a life that ended itself, nothing left in its last turn.
     for (const client of this.#clients) client.drop({ toClient: this.doomed ? 0 : world.drawInt(client.inFlight + 1) });
-    return this.store.crashImage(survives);
+    return this.#store.crashImage(survives);
   }
 
   /** Closes the runtime as its owner would. Resolves when it is closed; time must be advanced for it. */
   async close(): Promise<void> {
     this.troubled = true;
-    this.store.release();
+    this.calm();
     await this.#runtime?.close();
   }
 
@@ -186,7 +210,7 @@ export class Life {
   async #start(): Promise<void> {
     const { world, ledger, sabotage, agents, authenticate } = this.#options;
     const mortalWorld: World = { ...world, timers: this.#runtimeTimers };
-    const disk = sabotage.disk?.(this.#slowed(this.store)) ?? this.#slowed(this.store);
+    const disk = sabotage.disk?.(this.#slowed(this.#store)) ?? this.#slowed(this.#store);
     const store = ledger.around(disk);
     const before = new Set(processGuards().map(({ listener }) => listener));
     this.#runtime = await createRuntime({
@@ -230,6 +254,9 @@ export class Life {
     return layerStore(store, {
       commit: async (batch, forward) => {
         await this.#pause();
+        if (this.#fault === "before") this.#store.failNext();
+        else if (this.#fault === "after") this.#store.failAfterApply();
+        this.#fault = undefined;
         const outcome = await forward(batch);
         await this.#pause();
         return outcome;

@@ -32,8 +32,8 @@ export function placeOf(frame: Frame, text: string): PlacedFrame | undefined {
 interface Reading {
   /** The `job_seq` that was seen last; undefined when the reading has not begun, or is over. */
   last: number | undefined;
-  /** Positions after which an answer said that the log would follow. */
-  readonly promised: Set<number>;
+  /** Positions after which an answer said that the log would follow, each for one reading at most. */
+  promised: number[];
   /** A promise was made that no event has kept yet. */
   owed: boolean;
   /** The place of the terminal seen last; 0 for none. */
@@ -82,7 +82,7 @@ export class SessionRecord {
    */
   promise(job: string, jobSeq: number, askedAfter: number): void {
     const reading = this.#readingOf(job);
-    reading.promised.add(jobSeq);
+    reading.promised.push(jobSeq);
     // A request sent while the log was being read changes nothing: it simply went on.
     if (reading.last === undefined && askedAfter >= reading.endedAt) reading.owed = true;
   }
@@ -117,8 +117,8 @@ export class SessionRecord {
         this.#report("job-order", `job_seq ${jobSeq} of ${job} came after ${reading.last}`);
       }
     } else if (!this.#mayBegin(job, reading, jobSeq)) {
-      const law = wasKnown && reading.promised.size === 0 ? "one-terminal" : "only-what-is-followed";
-      this.#report(law, `job_seq ${jobSeq} of ${job} came; promised were ${[...reading.promised].join(", ") || "none"}`);
+      const law = wasKnown && reading.promised.length === 0 ? "one-terminal" : "only-what-is-followed";
+      this.#report(law, `job_seq ${jobSeq} of ${job} came; promised were ${reading.promised.join(", ") || "none"}`);
     }
     reading.owed = false;
     reading.last = terminal ? undefined : jobSeq;
@@ -126,9 +126,9 @@ export class SessionRecord {
   }
 
   #mayBegin(job: string, reading: Reading, jobSeq: number): boolean {
-    for (const after of reading.promised) {
-      if (!this.#isNext(job, after, jobSeq)) continue;
-      reading.promised.delete(after);
+    const kept = reading.promised.findIndex((after) => this.#isNext(job, after, jobSeq));
+    if (kept >= 0) {
+      reading.promised = reading.promised.toSpliced(kept, 1);
       return true;
     }
     const unannounced = this.#options.unannounced(job);
@@ -147,7 +147,7 @@ export class SessionRecord {
   #readingOf(job: string): Reading {
     const known = this.#readings.get(job);
     if (known !== undefined) return known;
-    const reading: Reading = { last: undefined, promised: new Set(), owed: false, endedAt: 0 };
+    const reading: Reading = { last: undefined, promised: [], owed: false, endedAt: 0 };
     this.#readings.set(job, reading);
     return reading;
   }

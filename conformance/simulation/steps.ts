@@ -43,10 +43,10 @@ export const STEPS: readonly Step[] = [
   { name: "advance on", weight: 7, run: (cast) => advance(cast, 1 + cast.stage.draw(3_000)) },
   { name: "advance past the heartbeat", weight: 0.5, run: (cast) => advance(cast, HEARTBEAT_INTERVAL_SEC * 2_500) },
   { name: "advance past the window", weight: 0.3, run: (cast) => advance(cast, RESUME_WINDOW_SEC * 1_100) },
-  { name: "hold commits", weight: 2, run: ({ stage }) => act(() => stage.life.store.hold()) },
-  { name: "release commits", weight: 5, run: ({ stage }) => act(() => stage.life.store.release()) },
-  { name: "fail a commit", weight: 1, run: failCommit },
-  { name: "fail after a commit", weight: 0.3, run: failAfterCommit },
+  { name: "hold commits", weight: 2, run: ({ stage }) => act(() => stage.life.hold()) },
+  { name: "release commits", weight: 5, run: ({ stage }) => act(() => stage.life.release()) },
+  { name: "fail a commit", weight: 1, run: ({ stage }) => act(() => stage.life.breakNextCommit("before")) },
+  { name: "fail after a commit", weight: 0.3, run: ({ stage }) => act(() => stage.life.breakNextCommit("after")) },
   { name: "crash", weight: 1.5, run: ({ stage }) => stage.crash().then(() => "") },
   { name: "restart", weight: 0.7, run: ({ stage }) => stage.restart().then(() => "") },
 ];
@@ -153,16 +153,4 @@ function onJob(
 async function advance({ stage }: Cast, ms: number): Promise<string> {
   await stage.world.advance(ms);
   return `${ms} ms`;
-}
-
-function failCommit({ stage }: Cast): string {
-  stage.life.troubled = true;
-  stage.life.store.failNext();
-  return "";
-}
-
-function failAfterCommit({ stage }: Cast): string {
-  stage.life.troubled = true;
-  stage.life.store.failAfterApply();
-  return "";
 }

@@ -30,9 +30,16 @@ export interface TestKernel {
   log(id: string): Promise<readonly LogEntry[]>;
   /**
    * Another kernel on what a crash at this moment would leave, `downMs` later, with `agents` (default: the same).
-   * The old one goes on in a world that no longer moves.
+   * The old one stays in a world that no longer moves.
    */
-  crash(options?: { readonly downMs?: number; readonly agents?: readonly RunnableAgent[] }): Promise<TestKernel>;
+  crash(options?: CrashOptions): Promise<TestKernel>;
+}
+
+export interface CrashOptions {
+  readonly downMs?: number;
+  readonly agents?: readonly RunnableAgent[];
+  /** Whether the nth commit under way, from 0, got to the disk; none does after the first that did not. Default: none. */
+  readonly survives?: (nth: number) => boolean;
 }
 
 export interface LogEntry {
@@ -100,8 +107,9 @@ export async function createTestKernel(options: TestKernelOptions = {}): Promise
       return job;
     },
     log: (id) => readLog(store, id),
-    async crash({ downMs = 0, agents: registered = agents } = {}) {
-      const snapshot = await store.crashImage();
+    async crash({ downMs = 0, agents: registered = agents, survives = () => false } = {}) {
+      let nth = 0;
+      const snapshot = await store.crashImage(() => survives(nth++));
       const later = createFakeWorld({ seed: world.drawInt(1_000_000), startAt: world.clock.now() + downMs });
       return createTestKernel({ ...options, agents: registered, snapshot, world: later });
     },

@@ -172,6 +172,8 @@ export class TestSession {
   }
 
   #receive(client: TestClient, text: string): void {
+    // What an older connection still brings comes again over the newer one.
+    if (client !== this.client) return;
     const message = decoded(text);
     if (isSequenced(message)) {
       this.stream.push(text);

@@ -1,4 +1,5 @@
 /** `job.submit` (§7.1): payload → a kernel submission. Answers leave in the order of the requests. */
+import type { JobId } from "../../kernel/ids.ts";
 import type { Accepted } from "../../kernel/job/submit.ts";
 import { CodedError } from "../../protocol/errors.ts";
 import type { Feature } from "../../protocol/features.ts";
@@ -35,8 +36,7 @@ export const handleSubmit: Handler<"job.submit"> = async (context, message) => {
           return;
         }
         answer(accepted);
-        const { session, outbox } = context;
-        if (!reply.hasLeft) reply.whenLeft(outbox.holdBack(session.stream, accepted.job.id));
+        if (!reply.hasLeft) reply.whenLeft(holdBack(context, accepted.job.id));
       },
     );
     if (repeated !== undefined) await reattach(context, repeated, answer);
@@ -47,6 +47,13 @@ export const handleSubmit: Handler<"job.submit"> = async (context, message) => {
     if (refusal !== error) throw error;
   }
 };
+
+/** Nothing of a job may come before the acceptance that names it, which waits for answers to earlier requests. */
+function holdBack({ kernel, outbox, session }: HandlerContext, job: JobId): () => void {
+  const letGo = outbox.holdBack(session.stream, job);
+  // Of no use but its callbacks: between two commits is when a stream may begin to follow a job.
+  return () => kernel.plan(() => ({ rows: {}, committed: letGo, failed: letGo }));
+}
 
 /**
  * A key that belongs to a job of another session re-attaches this one to it: full history, and the right to cancel. In

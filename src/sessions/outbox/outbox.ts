@@ -33,8 +33,8 @@ export class Outbox implements Contributor {
   }
 
   /**
-   * Keeps the entries of a job that is being accepted from its submitter, until the returned function is called. To be
-   * called in the turn in which the acceptance became durable.
+   * Keeps the entries of a job that is being accepted from its submitter, until the returned function is called. Both
+   * are for callbacks of commits, the first for that of the acceptance.
    */
   holdBack(stream: SessionStream, job: JobId): () => void {
     this.#heldBack.add(job);
@@ -44,7 +44,10 @@ export class Outbox implements Contributor {
     };
   }
 
-  /** Makes a stream follow a job from after `cursor`. The row is the caller's to commit. */
+  /**
+   * Makes a stream follow a job from after `cursor`. The row is the caller's to commit. Only in a callback of a commit:
+   * entries that were under way at any other time could be in neither the store, yet, nor a later contribution.
+   */
   follow(stream: SessionStream, job: JobId, cursor: number, mayCancel: boolean): void {
     stream.follow(job, cursor, mayCancel);
     this.#join(job, stream);

@@ -65,6 +65,8 @@ function connect(file: string, maxBytes: number | undefined): DatabaseSync {
   try {
     connection = new DatabaseSync(file);
     connection.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
+    // The directory lock lets no other process in, so locks taken once are kept: a read costs 1 µs instead of 10.
+    connection.exec("PRAGMA locking_mode = EXCLUSIVE");
     connection.exec("PRAGMA journal_mode = WAL");
     connection.exec("PRAGMA synchronous = FULL");
     connection.exec("PRAGMA temp_store = MEMORY");

@@ -1,0 +1,98 @@
+/**
+ * The package as users install it: packed by npm, installed by npm into a project of its own beside the dependencies it
+ * declares (linked to the ones here, so that no network is needed), run on this Node and refused by older ones.
+ */
+import { mkdir, symlink } from "node:fs/promises";
+import { delimiter, dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readmeSnippets } from "../../scripts/check-readme.ts";
+import { findOldNodes } from "../../scripts/old-nodes.ts";
+import { ROOT, readFile } from "../../scripts/repository.ts";
+import { createPlace, jsonLines, type Place } from "./test-place.ts";
+
+interface PackageFile {
+  readonly version: string;
+  readonly dependencies: Readonly<Record<string, string>>;
+}
+
+const { version, dependencies } = JSON.parse(readFile("package.json")) as PackageFile;
+const COMMAND = join("node_modules", ".bin", "leasehold");
+
+let place: Place;
+beforeAll(async () => {
+  place = await createPlace();
+  const quiet = ["--loglevel=error", "--offline", "--no-audit", "--no-fund"];
+  const packed = await place
+    .spawn("npm", ["pack", "--pack-destination", place.directory, ...quiet], { cwd: ROOT, env: onPath(nodeFolder) })
+    .ended();
+  expect(packed).toMatchObject({ code: 0 });
+  const links = Object.keys(dependencies).map((name) => [name, `file:${join(ROOT, "node_modules", name)}`]);
+  const manifest = {
+    private: true,
+    type: "module",
+    dependencies: { leasehold: `file:${place.path(`leasehold-${version}.tgz`)}`, ...Object.fromEntries(links) },
+  };
+  await place.write("package.json", JSON.stringify(manifest));
+  const installed = await place.spawn("npm", ["install", ...quiet], { env: onPath(nodeFolder) }).ended();
+  expect(installed).toMatchObject({ code: 0 });
+  for (const { file, text } of readmeSnippets(join(ROOT, "README.md"))) await place.write(file, text);
+});
+afterAll(() => place[Symbol.asyncDispose]());
+
+const nodeFolder = dirname(process.execPath);
+
+/** The environment in which `node` is the one of that folder. */
+function onPath(folder: string): Readonly<Record<string, string>> {
+  return { PATH: [folder, process.env.PATH].join(delimiter) };
+}
+
+function installed(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  return place.spawn(COMMAND, args, { env: { ...onPath(nodeFolder), ...env } });
+}
+
+describe("the installed package", () => {
+  it("says its version", async () => {
+    expect(await installed(["version"]).ended()).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
+  });
+
+  it("says in one line on an old Node which one it needs", async () => {
+    for (const folder of findOldNodes()) {
+      const { code, stdout, stderr } = await installed(["version"], onPath(folder)).ended();
+      expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+      expect(stderr).toMatch(/^leasehold needs Node 24 or newer; this is v[\d.]+\n$/);
+    }
+  });
+
+  it("serves agents in TypeScript and JavaScript that import it, to its own command and client", async () => {
+    const compiled = `import { defineAgent } from "leasehold";
+export const echo = defineAgent({ name: "echo", version: "1.0.0", run: (ctx, input) => input });\n`;
+    await place.write("echo.js", compiled);
+    const token = (await installed(["token", "create", "ada"]).ended()).stdout.trim();
+    const serve = installed(["serve", "agents.ts", "echo.js", "--port", "0", "--json"]);
+    const ready = await serve.until("the line that says where it serves", (stdout) => jsonLines(stdout)[0]);
+    expect(ready).toMatchObject({ agents: ["countdown@1.0.0", "echo@1.0.0"] });
+
+    const env = { LEASEHOLD_URL: String(ready.url), LEASEHOLD_TOKEN: token };
+    const submitted = await installed(["submit", "echo", '{"from":"js"}', "--result-only"], env).ended();
+    expect(submitted).toEqual({ code: 0, stdout: '{\n  "from": "js"\n}\n', stderr: "" });
+    const client = await place.spawn(process.execPath, ["client.ts"], { env }).ended();
+    expect(client).toMatchObject({ code: 0, stdout: expect.stringContaining("liftOff: true"), stderr: "" });
+
+    serve.child.kill("SIGTERM");
+    expect((await serve.ended()).code).toBe(0);
+  });
+
+  it("has declarations that a strict compiler accepts", async () => {
+    await mkdir(place.path("node_modules/@types"), { recursive: true });
+    await symlink(join(ROOT, "node_modules/@types/node"), place.path("node_modules/@types/node"));
+    const compilerOptions = {
+      ...{ target: "es2024", lib: ["es2024", "esnext.disposable"], module: "nodenext", types: ["node"], noEmit: true },
+      ...{ strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false },
+      ...{ allowImportingTsExtensions: true, verbatimModuleSyntax: true },
+    };
+    await place.write("tsconfig.json", JSON.stringify({ compilerOptions, files: ["agents.ts", "client.ts"] }));
+    const compiler = join(ROOT, "node_modules/typescript/bin/tsc");
+    const { code, stdout } = await place.spawn(process.execPath, [compiler, "-p", "."]).ended();
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
+  });
+});
