@@ -27,7 +27,7 @@ const TASKS = {
     "--input",
     '{"path":"."}',
   ],
-  leasehold: [SOURCES, "src/cli/main.ts"],
+  leasehold: [SOURCES, RUNTIME, "src/cli/main.ts"],
   test: [SOURCES, "scripts/test.ts"],
   bench: [SOURCES, "--expose-gc", "benchmarks/run.ts"],
   simulate: [SOURCES, "conformance/simulate.ts"],

@@ -86,5 +86,4 @@ async function checkLeftovers({ stage, clients }: Cast): Promise<void> {
   if (life.pendingTimers > 0) judge.report("nothing-leaks", `${life.pendingTimers} timers are pending in an idle runtime`);
   if (life.jobsUnderWay > 0) judge.report("nothing-leaks", `${life.jobsUnderWay} jobs are under way though all have ended`);
   await stage.shutDown();
-  life.end();
 }

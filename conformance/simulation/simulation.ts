@@ -67,6 +67,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationOu
     say("the run ends");
     await endRun(cast);
   }
+  stage.life.end();
   const { breach } = stage.judge;
   return {
     seed,

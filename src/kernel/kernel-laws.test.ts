@@ -66,20 +66,8 @@ class Story {
   #life = 0;
   #flushes = 0;
 
-  readonly agents: readonly RunnableAgent[] = (["once", "again"] as const).map((name) =>
-    anAgent(
-      name,
-      (host) => {
-        const end = Promise.withResolvers<AgentReturn>();
-        this.puppets.push({ host, end });
-        return end.promise;
-      },
-      { restart: name === "once" ? "never" : "always" },
-    ),
-  );
-
   async run(steps: readonly Step[]): Promise<void> {
-    this.test = await createTestKernel({ agents: this.agents });
+    this.test = await createTestKernel({ agents: this.#agents() });
     for (const step of steps) await this.#take(step);
     await this.#conclude();
   }
@@ -115,18 +103,19 @@ class Story {
         break;
       case "emit":
         if (puppet === undefined) break;
-        for (let entry = 0; entry < step.count && !puppet.host.signal.aborted; entry++) {
-          const room = say(puppet.host, "x");
+        for (let entry = 0; entry < step.count; entry++) {
+          const room = refusable(() => say(puppet.host, "x"));
           if (room !== undefined) this.#track(room);
         }
         break;
       case "flush":
       case "step": {
-        if (puppet === undefined || puppet.host.signal.aborted) break;
+        if (puppet === undefined) break;
         const { host } = puppet;
         const message = `flush ${this.#flushes++}`;
-        say(host, message);
-        const durable = step.type === "flush" ? host.flush() : host.recordStep("s", "1");
+        refusable(() => say(host, message));
+        const durable = refusable(() => (step.type === "flush" ? host.flush() : host.recordStep("s", "1")));
+        if (durable === undefined) break;
         this.#track(
           durable.then(() => {
             if (!lives()) return;
@@ -177,8 +166,20 @@ class Story {
     this.#life++;
     this.open = 0;
     this.puppets = [];
-    this.test = await this.test.crash({ downMs, survives: (nth) => nth < survivors });
+    this.test = await this.test.crash({ downMs, agents: this.#agents(), survives: (nth) => nth < survivors });
     for (const job of this.accepted) this.#follow(job);
+  }
+
+  #agents(): readonly RunnableAgent[] {
+    const lives = this.#thisLife();
+    return (["once", "again"] as const).map((name) => {
+      const run = (host: JobHost): Promise<AgentReturn> => {
+        const end = Promise.withResolvers<AgentReturn>();
+        if (lives()) this.puppets.push({ host, end });
+        return end.promise;
+      };
+      return anAgent(name, run, { restart: name === "once" ? "never" : "always" });
+    });
   }
 
   /** Ends everything, and holds the laws against what is left. */
@@ -256,6 +257,16 @@ class Story {
 
   /** The first thing that failed in the background. */
   failure: unknown;
+}
+
+/** What an agent tries; undefined when it is refused, as it has to be once its job was stopped. */
+function refusable<Result>(attempt: () => Result): Result | undefined {
+  try {
+    return attempt();
+  } catch (error) {
+    if (error instanceof CodedError) return undefined;
+    throw error;
+  }
 }
 
 describe("the kernel's laws", () => {

@@ -179,6 +179,29 @@ describe("the welcome", () => {
     expect(ping).toBe("request-2");
   });
 
+  it("comes before the refusals of frames sent ahead of it, which are answered in their order", async () => {
+    const client = runtime.connect();
+    client.hello();
+    client.line.send("?");
+    client.send("job.submit", { agent: 7 });
+    client.send("session.ping", { nonce: "early" });
+    expect((await client.settled()).map(({ type }) => type)).toEqual([
+      "session.welcome",
+      "session.error",
+      "session.error",
+      "session.pong",
+    ]);
+  });
+
+  it("is not waited for with more than a megabyte", async () => {
+    const client = runtime.connect();
+    client.hello();
+    for (let count = 0; count < 3; count++) client.send("job.submit", { agent: "echo", input: "x".repeat(400_000) });
+    await client.settled();
+    expect(client.line.closed?.code).toBe(CLOSE.invalidRequest);
+    expect(await runtime.store.listJobs({ principal: "tests/ann", limit: 9 })).toEqual([]);
+  });
+
   it("is not waited for with more than 256 frames", async () => {
     const client = runtime.connect();
     client.hello();

@@ -1,5 +1,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import type { Store } from "../../kernel/ports.ts";
 import { createMemoryStore, type MemoryStore } from "../../stores/memory/memory-store.ts";
+import { createFaultyStore } from "../../testing/faulty-store.ts";
+import { CLOSE } from "../../transports/connection.ts";
 import { isSequenced, type TestClient, type Welcome } from "../test-client.ts";
 import { startTestRuntime, type TestRuntime } from "../test-runtime.ts";
 import { streamProblems } from "../test-stream-laws.ts";
@@ -85,5 +88,29 @@ describe("session.ack", () => {
     back.resume({ ...welcome.payload, last_event_seq: 3_006 });
     const events = (await back.settled()).filter(isSequenced);
     expect(events).toMatchObject([{ type: "job.error", event_seq: 3_007, payload: { job_seq: 6 } }]);
+  });
+
+  it("of an older connection, in the middle of a resume from before it, ends that connection: never a gap", async () => {
+    const gate = Promise.withResolvers<void>();
+    const faulty = createFaultyStore(createMemoryStore());
+    const slow: Store = {
+      ...faulty,
+      readSegments: (...query) => gate.promise.then(() => faulty.readSegments(...query)),
+    };
+    const held = await startTestRuntime({ store: slow });
+    const older = held.connect();
+    const { payload } = await older.open();
+    await older.submit("flood", { n: 3_000, every: 100 });
+    const newer = held.connect();
+    faulty.hold();
+    newer.resume({ ...payload, last_event_seq: 10 });
+    await held.world.settle();
+    older.send("session.ack", { last_processed_seq: 2_500 });
+    await held.world.settle();
+    faulty.release();
+    expect((await newer.settled()).map(({ type }) => type)).toEqual(["session.welcome"]);
+    gate.resolve();
+    expect(await newer.settled()).toEqual([]);
+    expect(newer.line.closed?.code).toBe(CLOSE.internalError);
   });
 });

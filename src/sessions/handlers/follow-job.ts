@@ -15,6 +15,7 @@ export function followJob(
 ): Promise<void> {
   const { stream } = session;
   const { job, mayCancel } = follow;
+  const followedBefore = stream.follows.has(job);
   return new Promise((resolve, reject) => {
     kernel.plan(() => {
       if (!outbox.has(stream)) {
@@ -22,6 +23,12 @@ export function followJob(
         return undefined;
       }
       const followed = stream.follows.get(job);
+      if (followed === undefined && followedBefore) {
+        // Its log has come to its end meanwhile: there is nothing left to follow.
+        then();
+        resolve();
+        return undefined;
+      }
       const cursor = followed?.cursor ?? follow.cursor;
       return {
         rows: { follows: [{ session: session.id, job, cursor, mayCancel }] },

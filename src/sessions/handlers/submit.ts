@@ -63,9 +63,9 @@ function reattach(context: HandlerContext, accepted: Accepted, answer: (accepted
   const { session } = context;
   const { job } = accepted;
   return session.inTurn(job.id, async () => {
-    const follows = session.stream.follows.get(job.id)?.mayCancel === true;
-    const receives = job.session === session.id || follows || (await hasWholeLog(context, job));
-    if (receives) answer(accepted);
+    const followed = session.stream.follows.get(job.id);
+    if (job.session === session.id || followed?.mayCancel === true) answer(accepted);
+    else if (followed === undefined && (await hasWholeLog(context, job.id))) answer(accepted);
     else await followJob(context, { job: job.id, cursor: 0, mayCancel: true }, () => answer(accepted));
   });
 }

@@ -1,15 +1,16 @@
 /** Whether a session's stream holds the log of an ended job already, as after an answer to its key that was lost. */
-import type { JobRecord } from "../../kernel/job/job-record.ts";
-import { isTerminal } from "../../kernel/job/job-state.ts";
+import type { JobId } from "../../kernel/ids.ts";
+import { endsLog } from "../../kernel/log/follow.ts";
 import type { HandlerContext } from "./handler.ts";
 
 /** Segments looked through at a time. */
 const PAGE_SEGMENTS = 1_024;
 
 /** True when the places that are kept hold the job's entries from the first to the terminal. */
-export async function hasWholeLog({ kernel, session }: HandlerContext, { id, status }: JobRecord): Promise<boolean> {
-  if (!isTerminal(status)) return false;
+export async function hasWholeLog({ kernel, session }: HandlerContext, id: JobId): Promise<boolean> {
   const head = (await kernel.readHeads([id])).get(id) ?? 0;
+  const last = (await kernel.readChunks({ job: id, after: head - 1, limit: 1 })).at(-1);
+  if (last === undefined || !endsLog(last)) return false;
   let fromStart = false;
   let after = session.released;
   for (;;) {
@@ -19,8 +20,8 @@ export async function hasWholeLog({ kernel, session }: HandlerContext, { id, sta
       if (firstJobSeq === 1) fromStart = true;
       if (lastJobSeq === head) return fromStart;
     }
-    const last = segments.at(-1);
-    if (last === undefined) return false;
-    after = last.lastEventSeq;
+    const end = segments.at(-1);
+    if (end === undefined) return false;
+    after = end.lastEventSeq;
   }
 }

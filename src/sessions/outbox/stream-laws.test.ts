@@ -209,6 +209,6 @@ it("every stream is whole, whatever happens when [law-no-gap-or-repeat] [law-no-
       }
       await scene.close();
     }),
-    { numRuns: 6000 },
+    { numRuns: 100 },
   );
 });
