@@ -121,7 +121,9 @@ describe("what is printed", () => {
         agents: expect.arrayContaining(["echo@1.0.0", "restarting@1.0.0"]),
       },
     ]);
-    expect(jsonLines(serve.stderr()).map(({ type }) => type)).toContain("log");
+    serve.child.kill("SIGTERM");
+    const types = jsonLines((await serve.ended()).stderr).map(({ type }) => type);
+    expect(new Set(types)).toEqual(new Set(["log"]));
   });
 
   it("has a reader that may leave: dev keeps serving", async () => {
@@ -131,6 +133,7 @@ describe("what is printed", () => {
       "--input",
       JSON.stringify({ marks: place.path("marks") }),
     ]);
+    await dev.until("the job to talk", (stdout) => jsonLines(stdout).find(({ type }) => type === "event"));
     dev.child.stdout?.destroy();
     const [job] = jsonLines((await place.run(["jobs", "--json"])).stdout);
     expect(job).toMatchObject({ status: "running", agent: "restarting@1.0.0" });

@@ -10,7 +10,7 @@ import { JOURNAL_VARIABLE, type JournalEntry } from "./journal.ts";
 
 const STEPS = 4;
 const EVENTS_PER_BURST = 25;
-const PAUSE_MS = 15;
+const PAUSE_MS = 50;
 
 function note(entry: JournalEntry): void {
   const file = process.env[JOURNAL_VARIABLE];

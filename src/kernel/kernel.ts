@@ -148,6 +148,11 @@ export class Kernel {
     return this.#table.size;
   }
 
+  /** Refuses submissions from now on, with a retryable INTERNAL_ERROR; jobs under way run on. */
+  refuseJobs(): void {
+    this.#table.close(new CodedError("INTERNAL_ERROR", "the runtime is shutting down; submit again once it is back"));
+  }
+
   /**
    * Lets go of everything without ending any job: agents are shut out, and the next start takes the jobs up as after a
    * crash. What was emitted until now is committed first. Submissions are refused from now on. The store stays open.

@@ -41,7 +41,8 @@ export function createInProcess(world: World, accept: (connection: Connection) =
     tokens: own,
     session: () => (opening ??= open()),
     async close() {
-      await (await opening)?.close();
+      const session = await opening?.catch(() => undefined);
+      await session?.close();
     },
   };
 }

@@ -77,6 +77,7 @@ function explain(status: number, path: string | undefined): string {
 function closeServer(server: Server): Promise<void> {
   return new Promise((resolve, reject) => {
     server.close((error) => (error === undefined ? resolve() : reject(error)));
-    server.closeIdleConnections();
+    // Sockets that became WebSockets are not among these; whoever accepted them closes them.
+    server.closeAllConnections();
   });
 }

@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from "node:fs/promises";
+import { connect as connectSocket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -209,5 +210,45 @@ describe("starting a runtime", () => {
     const next = await createRuntime({ agents: [endless], data, authenticator });
     cleanUps.push(() => next.close());
     expect(next.unfinished).toBe(1);
+  });
+});
+
+describe("closing a runtime", () => {
+  it("does not wait for a connection that never says anything", async () => {
+    const runtime = await start();
+    const { port } = await runtime.listen({ port: 0 });
+    const silent = connectSocket({ host: "127.0.0.1", port });
+    cleanUps.push(async () => silent.destroy());
+    await new Promise((resolve) => silent.once("connect", resolve));
+    silent.write("GET /healthz HTTP/1.1\r\n");
+    const gone = new Promise((resolve) => silent.once("close", resolve));
+    silent.on("error", () => {});
+    await runtime.close();
+    await gone;
+  });
+
+  it("opens no port afterwards", async () => {
+    const runtime = await start();
+    await runtime.close();
+    await expect(runtime.listen({ port: 0 })).rejects.toThrow("closed");
+  });
+
+  it("takes no new job while it drains, and lets the running one end", async () => {
+    const release = Promise.withResolvers<void>();
+    const patient = defineAgent({
+      name: "patient",
+      version: "1.0.0",
+      run: async () => {
+        await release.promise;
+        return "done";
+      },
+    });
+    const runtime = await start({ agents: [patient] });
+    const job = await runtime.submit("patient", null);
+    const closed = runtime.close({ drainMs: 60_000 });
+    await expect(runtime.submit("patient", null)).rejects.toMatchObject({ code: "INTERNAL_ERROR", retryable: true });
+    release.resolve();
+    expect(await job.result()).toBe("done");
+    await closed;
   });
 });

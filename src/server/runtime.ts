@@ -62,7 +62,7 @@ export interface Runtime {
   /** Jobs under way. */
   readonly unfinished: number;
   /**
-   * Stops: no new connections; waits up to `drainMs` (default 0) for jobs to end, and leaves the rest to the next start.
+   * Stops: no new connections, no new jobs; waits up to `drainMs` (default 0) for jobs to end, and leaves the rest to the next start.
    * Idempotent.
    */
   close(options?: { readonly drainMs?: number }): Promise<void>;
@@ -111,26 +111,32 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
 
   async function close(drainMs: number): Promise<void> {
     const closed = listeners.map((listener) => listener.close());
+    kernel.refuseJobs();
     const until = world.clock.now() + drainMs;
     while (kernel.unfinished > 0 && world.clock.now() < until) {
       await new Promise<void>((resolve) => world.timers.after(DRAIN_LOOK_MS, resolve));
     }
-    await inProcess.close();
-    await kernel.close();
-    gateway.close();
-    await Promise.all(closed);
-    await store.close();
-    unguard();
+    try {
+      await inProcess.close();
+      gateway.close();
+      await kernel.close();
+      await Promise.all(closed);
+    } finally {
+      await store.close();
+      unguard();
+    }
   }
 
   return {
     async listen(where = {}) {
+      if (closing !== undefined) throw new Error("the runtime is closed: create another one to listen");
       const listener = await listen(where, {
         timers: world.timers,
         log,
         accept: (connection) => gateway.accept(connection),
       });
-      listeners.push(listener);
+      if (closing === undefined) listeners.push(listener);
+      else await listener.close();
       log.info({ url: listener.url }, "listening");
       const { url, host, port } = listener;
       return { url, host, port };

@@ -142,14 +142,10 @@ export class TestSession {
   /** Cuts the line right after this many more frames. */
   dropAfter = Number.POSITIVE_INFINITY;
 
-  constructor(runtime: () => TestRuntime, options: TestSession["options"] = {}) {
+  constructor(runtime: () => TestRuntime, options: HelloOptions & { readonly overloadBytes?: number } = {}) {
     this.#runtime = runtime;
     this.#options = options;
     this.client = this.connect();
-  }
-
-  get options(): HelloOptions & { readonly overloadBytes?: number } {
-    return this.#options;
   }
 
   get events(): Sequenced[] {

@@ -271,4 +271,27 @@ describe("a failed commit", () => {
     runtime.errors.length = 0;
     expect((await back.after(1_000)).map(({ type }) => type)).toEqual(["job.event"]);
   });
+
+  it("of a page whose connection drops leaves no timer behind", async () => {
+    const { client, welcome } = await opened();
+    const job = (await client.submit("puppet")).payload.job_id;
+    await client.drop();
+    await runtime.puppet(job).ctx.log("missed");
+    await runtime.world.settle();
+    const parked = runtime.world.pendingTimers;
+    const back = runtime.connect();
+    store.hold();
+    back.resume({ ...welcome.payload, last_event_seq: 0 });
+    await runtime.world.settle();
+    store.release();
+    store.hold();
+    await runtime.world.settle();
+    store.failNext();
+    store.release();
+    await runtime.world.settle();
+    expect(runtime.errors).toHaveLength(2);
+    runtime.errors.length = 0;
+    await back.drop();
+    expect(runtime.world.pendingTimers).toBe(parked);
+  });
 });
