@@ -23,6 +23,8 @@ interface Line {
   readonly open: Map<string, Request>;
   readonly place: (frame: PlacedFrame) => void;
   welcomed: boolean;
+  /** Cut off; what was on the way may still arrive. */
+  cut: boolean;
 }
 
 interface Session {
@@ -72,7 +74,7 @@ export class ScriptedClient {
 
   /** Welcomed, and not yet gone. */
   get isOpen(): boolean {
-    return this.#line?.welcomed === true;
+    return this.#line?.welcomed === true && !this.#line.cut;
   }
 
   get isConnected(): boolean {
@@ -149,8 +151,9 @@ export class ScriptedClient {
   }
 
   drop(): void {
-    const { draw } = this.#stage;
-    this.#line?.client.drop({ toClient: draw.call(this.#stage, 5), toServer: draw.call(this.#stage, 3) });
+    if (this.#line === undefined) return;
+    this.#line.cut = true;
+    this.#line.client.drop({ toClient: this.#stage.draw(5), toServer: this.#stage.draw(3) });
   }
 
   stall(): void {
@@ -199,7 +202,7 @@ export class ScriptedClient {
     this.#abandon();
     const { life } = this.#stage;
     const client = life.connect();
-    const line: Line = { client, life, open: new Map(), place, welcomed: false };
+    const line: Line = { client, life, open: new Map(), place, welcomed: false, cut: false };
     this.#line = line;
     this.#stalled = false;
     client.open({
