@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type IgnoreRules, parseIgnoreRules } from "./ignore-rules.ts";
 
 /** Never of interest, whether a `.gitignore` says so or not. */
-const SKIPPED_FOLDERS = new Set([".git", "node_modules", ".hg", ".svn", "__pycache__", ".venv"]);
+const SKIPPED_FOLDERS = new Set([".git", "node_modules", ".leasehold", ".hg", ".svn", "__pycache__", ".venv"]);
 
 export interface Listing {
   /** Paths relative to the root, with `/`, sorted by folder and name. */

@@ -53,22 +53,40 @@ export interface StrayFailureHandlers {
   onLate?(error: unknown, job: string): void;
 }
 
+/** Whoever wants to hear; the process is hooked into once for all of them, while there is one. */
+const listeners = new Set<StrayFailureHandlers>();
+
 /**
- * Hooks into the process's `uncaughtException` and `unhandledRejection`. To be installed once, by whoever owns the
- * process. Returns how to take the hooks off again.
+ * Hooks into the process's `uncaughtException` and `unhandledRejection`. What belongs to no attempt is told to every
+ * handler, what came too late to one. Returns how to stop listening; the hooks come off with the last.
  */
 export function installStrayFailureHandler(handlers: StrayFailureHandlers): () => void {
-  const handle = (error: unknown, origin: "exception" | "rejection"): void => {
-    const owner = owners.getStore();
-    if (owner === undefined) handlers.onUnowned(error, origin);
-    else if (!owner.fail(error)) handlers.onLate?.(error, owner.job);
-  };
-  const onException = (error: unknown): void => handle(error, "exception");
-  const onRejection = (error: unknown): void => handle(error, "rejection");
-  process.on("uncaughtException", onException);
-  process.on("unhandledRejection", onRejection);
+  if (listeners.size === 0) {
+    process.on("uncaughtException", onException);
+    process.on("unhandledRejection", onRejection);
+  }
+  listeners.add(handlers);
   return () => {
+    if (!listeners.delete(handlers) || listeners.size > 0) return;
     process.off("uncaughtException", onException);
     process.off("unhandledRejection", onRejection);
   };
+}
+
+function onException(error: unknown): void {
+  handle(error, "exception");
+}
+
+function onRejection(error: unknown): void {
+  handle(error, "rejection");
+}
+
+function handle(error: unknown, origin: "exception" | "rejection"): void {
+  const owner = owners.getStore();
+  if (owner === undefined) {
+    for (const { onUnowned } of listeners) onUnowned(error, origin);
+  } else if (!owner.fail(error)) {
+    const [first] = listeners;
+    first?.onLate?.(error, owner.job);
+  }
 }

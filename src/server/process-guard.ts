@@ -15,7 +15,7 @@ export function guardProcess(log: Log, onBroken?: (error: unknown) => void): () 
     onLate: (error, job) => log.warn({ err: error, job }, "an agent failed after its job had ended"),
     onUnowned(error, origin) {
       if (onBroken !== undefined) return onBroken(error);
-      // Another listener means that somebody else decides; alone, we must do what Node would have done without us.
+      // All guards share one listener. Another means that somebody else decides; alone, we must do as Node would.
       if (process.listenerCount(EVENT_OF[origin]) > 1) return;
       log.error({ err: error }, `an unhandled ${origin} outside any agent; ending the process`);
       console.error(error);

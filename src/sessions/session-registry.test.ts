@@ -172,8 +172,8 @@ describe("a session that is over", () => {
     await other.drop();
     await behind.world.advance(WINDOW_MS);
     expect(await inner.readSession(session_id)).toBeUndefined();
+    await behind.puppet(job).ctx.log("in the same commit");
     gate.resolve();
-    await behind.puppet(job).ctx.flush();
     await behind.world.settle();
     expect(behind.puppet(job).ctx.signal.aborted).toBe(false);
   });
