@@ -67,7 +67,9 @@ export async function runKillTest({ cycles, seed, onCycle }: KillTestOptions): P
     if (session.unfinished.length > 0) midStream++;
     await runtime.kill();
     session.disconnect();
-    onCycle?.(`cycle ${number}: killed after ${killAfterMs} ms, ${session.received} events, ${session.unfinished.length} jobs to end`);
+    onCycle?.(
+      `cycle ${number}: killed after ${killAfterMs} ms, ${session.received} events, ${session.unfinished.length} jobs to end`,
+    );
     runtime = await startRuntime({ data, port, journal });
   }
 
@@ -106,11 +108,13 @@ async function checkListing(session: RawSession, judge: Judge): Promise<void> {
     if (cursor === undefined) break;
   }
   const missing = session.jobs.filter(({ id }: AskedJob) => id === undefined || !listed.has(id));
-  if (missing.length > 0) judge.report("accepted-jobs-end", `${missing.map(({ key }) => key).join(", ")} are not listed`);
+  if (missing.length > 0)
+    judge.report("accepted-jobs-end", `${missing.map(({ key }) => key).join(", ")} are not listed`);
   if (listed.size !== session.jobs.length) {
     judge.report("one-job-per-key", `${session.jobs.length} keys gave ${listed.size} jobs`);
   }
   for (const [id, status] of listed) {
-    if (status === "pending" || status === "running") judge.report("accepted-jobs-end", `${id} has a terminal and is ${status}`);
+    if (status === "pending" || status === "running")
+      judge.report("accepted-jobs-end", `${id} has a terminal and is ${status}`);
   }
 }

@@ -3,7 +3,9 @@ import { parseArgs } from "node:util";
 import { LAWS } from "../simulation/laws.ts";
 import { runKillTest } from "./cycles.ts";
 
-const { values } = parseArgs({ options: { cycles: { type: "string", default: "200" }, seed: { type: "string", default: "1" } } });
+const { values } = parseArgs({
+  options: { cycles: { type: "string", default: "200" }, seed: { type: "string", default: "1" } },
+});
 const [cycles, seed] = [Number(values.cycles), Number(values.seed)];
 if (!Number.isSafeInteger(cycles) || !Number.isSafeInteger(seed)) {
   throw new Error("usage: npm run kill-test -- [--cycles N (default 200)] [--seed S (default 1)]");

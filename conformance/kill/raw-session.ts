@@ -85,7 +85,8 @@ export class RawSession {
     if (!this.jobs.includes(job)) this.jobs.push(job);
     const id = this.#send("job.submit", { agent: job.agent, input: {}, idempotency_key: job.key });
     this.#waiting.set(id, ({ type, payload }) => {
-      if (type !== "job.accepted") return this.#judge.report("refusals-have-causes", `${job.key}: ${JSON.stringify(payload)}`);
+      if (type !== "job.accepted")
+        return this.#judge.report("refusals-have-causes", `${job.key}: ${JSON.stringify(payload)}`);
       const accepted = String(payload.job_id);
       if (job.id !== undefined && job.id !== accepted) {
         this.#judge.report("one-job-per-key", `${job.key} gave ${job.id}, then ${accepted}`);

@@ -1,7 +1,7 @@
 /** The real runtime in a process of its own, which can be killed. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer, type AddressInfo } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { JOURNAL_VARIABLE } from "./journal.ts";
@@ -43,12 +43,14 @@ export async function startRuntime(options: { data: string; port: number; journa
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     errors = (errors + text).slice(-4_000);
   });
-  const url = await within(START_MS, `the runtime did not listen: ${errors}`, readUrl(child, () => errors)).catch(
-    async (error: unknown) => {
-      await kill(child);
-      throw error;
-    },
-  );
+  const url = await within(
+    START_MS,
+    `the runtime did not listen: ${errors}`,
+    readUrl(child, () => errors),
+  ).catch(async (error: unknown) => {
+    await kill(child);
+    throw error;
+  });
   return { url, kill: () => kill(child) };
 }
 

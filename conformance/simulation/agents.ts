@@ -1,6 +1,7 @@
 /** Agents that behave as their input says: in bursts, slowly, by failing, in steps, by streaming, deaf to a stop. */
-import { AgentError } from "../../src/agents/agent-error.ts";
+
 import type { AgentContext } from "../../src/agents/agent-context.ts";
+import { AgentError } from "../../src/agents/agent-error.ts";
 import { type AgentDefinition, defineAgent } from "../../src/agents/define-agent.ts";
 import type { Timers } from "../../src/platform/world.ts";
 import type { Judge } from "./laws.ts";
@@ -50,14 +51,16 @@ export function createAgents({ timers, ledger, judge }: AgentSurroundings): read
   async function flush(ctx: AgentContext, emitted: number): Promise<void> {
     await ctx.flush();
     const durable = ledger.jobs.get(ctx.jobId)?.payloads.length ?? 0;
-    if (durable < emitted) judge.report("flush-means-durable", `${ctx.jobId}: ${durable} of ${emitted} events are durable`);
+    if (durable < emitted)
+      judge.report("flush-means-durable", `${ctx.jobId}: ${durable} of ${emitted} events are durable`);
   }
 
   async function runStep(ctx: AgentContext, name: string, pauseMs: number): Promise<void> {
     const kept = (): string | null | undefined => ledger.jobs.get(ctx.jobId)?.steps.get(name);
     const recorded = kept();
     const value = await ctx.step(name, async ({ signal }) => {
-      if (recorded !== undefined) judge.report("steps-run-once", `${ctx.jobId}: ${name} ran again, though its value is recorded`);
+      if (recorded !== undefined)
+        judge.report("steps-run-once", `${ctx.jobId}: ${name} ran again, though its value is recorded`);
       await sleep(pauseMs, signal);
       return `${name} of attempt ${ctx.attempt}`;
     });

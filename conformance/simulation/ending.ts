@@ -34,12 +34,16 @@ async function waitUntil({ stage, clients }: Cast, condition: () => boolean): Pr
 
 function isQuiet({ stage, clients }: Cast): boolean {
   const jobs = [...stage.ledger.jobs.values()];
-  return jobs.every(({ record }) => isTerminal(record.status)) && clients.every((client) => client.isOpen && client.unfinished.length === 0);
+  return (
+    jobs.every(({ record }) => isTerminal(record.status)) &&
+    clients.every((client) => client.isOpen && client.unfinished.length === 0)
+  );
 }
 
 function reportUnrest({ stage, clients }: Cast): void {
   for (const [id, { record }] of stage.ledger.jobs) {
-    if (!isTerminal(record.status)) stage.judge.report("accepted-jobs-end", `${id} (${record.agent}) is ${record.status}`);
+    if (!isTerminal(record.status))
+      stage.judge.report("accepted-jobs-end", `${id} (${record.agent}) is ${record.status}`);
   }
   for (const { name, isOpen, unfinished } of clients) {
     if (!isOpen) stage.judge.report("sessions-are-kept", `${name} cannot connect`);
@@ -54,13 +58,15 @@ function checkJobs({ stage, clients }: Cast): void {
   for (const { name, session, received, unanswered } of clients) {
     const placed = ledger.places.get(session ?? "") ?? 0;
     if (received !== placed) judge.report("no-gap-or-repeat", `${name} has ${received} of ${placed} events`);
-    if (unanswered.length > 0) judge.report("requests-are-answered", `${name} has no answer to ${unanswered.join(", ")}`);
+    if (unanswered.length > 0)
+      judge.report("requests-are-answered", `${name} has no answer to ${unanswered.join(", ")}`);
   }
   const ends = new Map<string, string>();
   for (const [id, { record, kinds, payloads }] of ledger.jobs) {
     const terminal = JSON.parse(payloads.at(-1) ?? "{}") as { final_status?: string };
     const ended = /^[^RE]*[RE]$/.test(kinds) && terminal.final_status === record.status;
-    if (!ended) judge.report("one-terminal", `${id} is ${record.status}; its log is ${kinds} and ends with ${payloads.at(-1)}`);
+    if (!ended)
+      judge.report("one-terminal", `${id} is ${record.status}; its log is ${kinds} and ends with ${payloads.at(-1)}`);
     if (stage.cancelled.has(id) && record.status !== "cancelled") {
       judge.report("cancelled-stays-cancelled", `${id} was called cancelled and is ${record.status}`);
     }
@@ -83,7 +89,9 @@ async function checkLeftovers({ stage, clients }: Cast): Promise<void> {
   await world.advance(RESUME_WINDOW_SEC * 1_100);
   const sessions = await life.bareStore.listSessions(Number.POSITIVE_INFINITY);
   if (sessions.length > 0) judge.report("nothing-leaks", `${sessions.join(", ")} are kept after their windows`);
-  if (life.pendingTimers > 0) judge.report("nothing-leaks", `${life.pendingTimers} timers are pending in an idle runtime`);
-  if (life.jobsUnderWay > 0) judge.report("nothing-leaks", `${life.jobsUnderWay} jobs are under way though all have ended`);
+  if (life.pendingTimers > 0)
+    judge.report("nothing-leaks", `${life.pendingTimers} timers are pending in an idle runtime`);
+  if (life.jobsUnderWay > 0)
+    judge.report("nothing-leaks", `${life.jobsUnderWay} jobs are under way though all have ended`);
   await stage.shutDown();
 }

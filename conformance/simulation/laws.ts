@@ -6,7 +6,8 @@ export const LAWS = {
   "no-gap-or-repeat": "on every connection event_seq goes on by one from where the client asked",
   "same-bytes-on-replay": "a place of a session's stream has the same bytes whenever it is sent",
   "job-order": "a follower gets every entry of a job's log that it may see, once, in order",
-  "only-what-is-followed": "a session gets events of jobs it submitted or subscribed to, from where it asked, after the answer",
+  "only-what-is-followed":
+    "a session gets events of jobs it submitted or subscribed to, from where it asked, after the answer",
   "one-terminal": "a job's log ends with its one terminal, and nothing comes after it",
   "principals-apart": "no frame names another principal's job, and no request reaches one",
   "accepted-jobs-end": "a job that was accepted ends; one that was refused never was",

@@ -81,7 +81,10 @@ export class Ledger {
   #append({ job: id, firstSeq, kinds, payloads }: Chunk): void {
     const job = this.jobs.get(id);
     if (job === undefined || job.payloads.length + 1 !== firstSeq) {
-      return this.#judge.report("job-order", `${id}: a chunk from ${firstSeq} follows ${job?.payloads.length ?? 0} entries`);
+      return this.#judge.report(
+        "job-order",
+        `${id}: a chunk from ${firstSeq} follows ${job?.payloads.length ?? 0} entries`,
+      );
     }
     if (/[RE]/.test(job.kinds)) this.#judge.report("one-terminal", `${id}: entry ${firstSeq} follows the terminal`);
     job.kinds += kinds;
@@ -93,7 +96,8 @@ export class Ledger {
     const placed = this.places.get(id) ?? 0;
     // A commit that was never acknowledged may have ended a session; never one that was just being read.
     if (stored === undefined) this.places.delete(id);
-    else if (stored.head < placed) this.#judge.report("no-event-lost", `${id}: places ${stored.head + 1} to ${placed} are gone`);
+    else if (stored.head < placed)
+      this.#judge.report("no-event-lost", `${id}: places ${stored.head + 1} to ${placed} are gone`);
     else this.places.set(id, stored.head);
   }
 
@@ -102,7 +106,8 @@ export class Ledger {
     const chunks = await readLog(store, record.id);
     const payloads = chunks.flatMap((chunk) => chunk.payloads);
     const lost = job.payloads.findIndex((payload, index) => payloads[index] !== payload);
-    if (lost >= 0) this.#judge.report("no-event-lost", `${record.id}: entry ${lost + 1} of ${job.payloads.length} is gone`);
+    if (lost >= 0)
+      this.#judge.report("no-event-lost", `${record.id}: entry ${lost + 1} of ${job.payloads.length} is gone`);
     if (isTerminal(job.record.status) && record.status !== job.record.status) {
       this.#judge.report("no-event-lost", `${record.id} was ${job.record.status} and is ${record.status}`);
     }
@@ -111,7 +116,8 @@ export class Ledger {
     job.payloads.splice(0, Number.POSITIVE_INFINITY, ...payloads);
     const steps = new Map((await store.readSteps(record.id)).map(({ name, value }) => [name, value]));
     for (const [name, value] of job.steps) {
-      if (steps.get(name) !== value) this.#judge.report("no-event-lost", `${record.id}: the value of step ${name} is gone`);
+      if (steps.get(name) !== value)
+        this.#judge.report("no-event-lost", `${record.id}: the value of step ${name} is gone`);
     }
     for (const [name, value] of steps) job.steps.set(name, value);
   }

@@ -128,7 +128,11 @@ export const BROKEN_RUNTIMES: readonly BrokenRuntime[] = [
     breaks: "one-job-per-key",
     create: () => ({
       store: (inner) =>
-        layerStore(inner, { commit: (batch, forward) => forward(without(batch, "idempotency")) }, { readIdempotency: async () => undefined }),
+        layerStore(
+          inner,
+          { commit: (batch, forward) => forward(without(batch, "idempotency")) },
+          { readIdempotency: async () => undefined },
+        ),
     }),
   },
   {
@@ -139,6 +143,8 @@ export const BROKEN_RUNTIMES: readonly BrokenRuntime[] = [
   {
     what: "never ends a session",
     breaks: "nothing-leaks",
-    create: () => ({ store: (inner) => layerStore(inner, { commit: (batch, forward) => forward(without(batch, "endedSessions")) }) }),
+    create: () => ({
+      store: (inner) => layerStore(inner, { commit: (batch, forward) => forward(without(batch, "endedSessions")) }),
+    }),
   },
 ];

@@ -102,12 +102,18 @@ export class ScriptedClient {
   /** Tries to resume another principal's session with this client's own token. */
   intrude(session: string): void {
     const client = this.#stage.life.connect();
-    const payload = { session_id: session, resume_token: "rt_guessed", last_event_seq: 0, auth: { token: this.principal } };
+    const payload = {
+      session_id: session,
+      resume_token: "rt_guessed",
+      last_event_seq: 0,
+      auth: { token: this.principal },
+    };
     client.open({
       frame: (text) => {
         const { type, payload } = JSON.parse(text) as Frame;
         const refused = type === "session.error" && payload.code === "RESUME_WINDOW_EXPIRED";
-        if (!refused) this.#stage.judge.report("principals-apart", `${this.name} got ${text} from the session of another`);
+        if (!refused)
+          this.#stage.judge.report("principals-apart", `${this.name} got ${text} from the session of another`);
       },
       closed() {},
     });
@@ -273,7 +279,18 @@ export class ScriptedClient {
       unannounced: (job) => this.#unannounced(job, lost),
       isHidden: (job, jobSeq) => this.#hiddenKinds.includes(this.#stage.ledger.jobs.get(job)?.kinds[jobSeq - 1] ?? " "),
     });
-    this.#session = { id, record, presented: undefined, newest: token, asks: new Set(), accepted: new Set(), acked: 0, limbo: [], detachedAt: 0, lost };
+    this.#session = {
+      id,
+      record,
+      presented: undefined,
+      newest: token,
+      asks: new Set(),
+      accepted: new Set(),
+      acked: 0,
+      limbo: [],
+      detachedAt: 0,
+      lost,
+    };
     // The line was opened before there was a record to take its frames.
     this.#line = Object.assign(line, { place: record.connection(0) });
   }
@@ -281,13 +298,15 @@ export class ScriptedClient {
   #takeRefusal({ life }: Line, request: Request | undefined, { payload }: Frame): void {
     const { code, message } = payload;
     if (request?.type === "trespass") {
-      if (code !== "JOB_NOT_FOUND") this.#report("principals-apart", `reached for another's job and got ${code}: ${message}`);
+      if (code !== "JOB_NOT_FOUND")
+        this.#report("principals-apart", `reached for another's job and got ${code}: ${message}`);
       return;
     }
     if (request?.type === "resume" && code === "RESUME_WINDOW_EXPIRED") return this.#takeExpiry(String(message));
     if (request?.type === "resume" && code === "UNAUTHENTICATED" && this.#hasOtherToken(request.token)) return;
     if (request?.type === "submit") request.ask.refused = true;
-    if (request?.type === "cancel" && code === "PERMISSION_DENIED" && this.#session?.accepted.has(request.job) !== true) return;
+    if (request?.type === "cancel" && code === "PERMISSION_DENIED" && this.#session?.accepted.has(request.job) !== true)
+      return;
     if (code === "HEARTBEAT_LOST" || (code === "INTERNAL_ERROR" && life.troubled)) return;
     this.#report("refusals-have-causes", `${request?.type ?? "nothing"} was answered with ${code}: ${message}`);
   }
@@ -307,7 +326,10 @@ export class ScriptedClient {
     if (session === undefined) return;
     const goneMs = this.#stage.world.clock.now() - session.detachedAt;
     if (goneMs < RESUME_WINDOW_SEC * 1000 - SLACK_MS) {
-      this.#report("sessions-are-kept", `resumed ${session.id} after ${goneMs} ms without a connection, and got: ${message}`);
+      this.#report(
+        "sessions-are-kept",
+        `resumed ${session.id} after ${goneMs} ms without a connection, and got: ${message}`,
+      );
     }
     this.#session = undefined;
   }
@@ -323,7 +345,11 @@ export class ScriptedClient {
     }
   }
 
-  #takeSubscribed(job: string, sentAfter: number, { current_status, replayed, subscribed_from }: Frame["payload"]): void {
+  #takeSubscribed(
+    job: string,
+    sentAfter: number,
+    { current_status, replayed, subscribed_from }: Frame["payload"],
+  ): void {
     // Subscribed from its end on, a job that has ended has nothing more to send.
     const isOver = !["pending", "running"].includes(String(current_status)) && replayed === false;
     if (!isOver) this.#session?.record.promise(job, Number(subscribed_from), sentAfter);
@@ -332,13 +358,15 @@ export class ScriptedClient {
   #takeAccepted(ask: Ask, sentAfter: number, job: string): void {
     const known = ask.job;
     ask.job = job;
-    if (known !== undefined && known !== job) this.#report("one-job-per-key", `${ask.plan.tag} gave ${known}, then ${job}`);
+    if (known !== undefined && known !== job)
+      this.#report("one-job-per-key", `${ask.plan.tag} gave ${known}, then ${job}`);
     const session = this.#session;
     if (session === undefined) return;
     session.accepted.add(job);
     const isOwn = this.#stage.ledger.jobs.get(job)?.record.session === session.id;
-    // Asked for again in the session that submitted it, a job starts no second stream.
-    if (!isOwn || !session.record.knows(job)) session.record.promise(job, 0, sentAfter);
+    // Asked for again in the session that submitted it, or that has it all, a job starts no second stream.
+    const startsStream = isOwn ? !session.record.knows(job) : !session.record.hasWhole(job);
+    if (startsStream) session.record.promise(job, 0, sentAfter);
   }
 
   /** Whether this session asked for the job, be it that the answer was lost: then it may have the right to cancel it. */

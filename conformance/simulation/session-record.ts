@@ -38,6 +38,10 @@ interface Reading {
   owed: boolean;
   /** The place of the terminal seen last; 0 for none. */
   endedAt: number;
+  /** The reading under way began with the log's first entry. */
+  fromStart: boolean;
+  /** The stream holds the log from its first entry to its terminal. */
+  whole: boolean;
 }
 
 /** Where a job's log may begin without an answer having said so: the answer was lost, or is on its way. */
@@ -69,6 +73,11 @@ export class SessionRecord {
   /** Jobs whose log was promised or begun, and has not come to its end. */
   get unfinished(): string[] {
     return [...this.#readings].filter(([, { last, owed }]) => last !== undefined || owed).map(([job]) => job);
+  }
+
+  /** Whether the job's log was seen from its first entry to its terminal. */
+  hasWhole(job: string): boolean {
+    return this.#readings.get(job)?.whole === true;
   }
 
   /** Whether anything of this job was seen or promised. */
@@ -116,13 +125,18 @@ export class SessionRecord {
       if (!this.#isNext(job, reading.last, jobSeq)) {
         this.#report("job-order", `job_seq ${jobSeq} of ${job} came after ${reading.last}`);
       }
-    } else if (!this.#mayBegin(job, reading, jobSeq)) {
+    } else if (this.#mayBegin(job, reading, jobSeq)) {
+      reading.fromStart = this.#isNext(job, 0, jobSeq);
+    } else {
       const law = wasKnown && reading.promised.length === 0 ? "one-terminal" : "only-what-is-followed";
       this.#report(law, `job_seq ${jobSeq} of ${job} came; promised were ${reading.promised.join(", ") || "none"}`);
     }
     reading.owed = false;
     reading.last = terminal ? undefined : jobSeq;
-    if (terminal) reading.endedAt = eventSeq;
+    if (terminal) {
+      reading.endedAt = eventSeq;
+      reading.whole ||= reading.fromStart;
+    }
   }
 
   #mayBegin(job: string, reading: Reading, jobSeq: number): boolean {
@@ -147,7 +161,7 @@ export class SessionRecord {
   #readingOf(job: string): Reading {
     const known = this.#readings.get(job);
     if (known !== undefined) return known;
-    const reading: Reading = { last: undefined, promised: [], owed: false, endedAt: 0 };
+    const reading: Reading = { last: undefined, promised: [], owed: false, endedAt: 0, fromStart: false, whole: false };
     this.#readings.set(job, reading);
     return reading;
   }

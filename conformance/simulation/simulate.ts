@@ -4,13 +4,15 @@
  */
 import { parseArgs } from "node:util";
 import { LAWS } from "./laws.ts";
-import { simulate, type SimulationOutcome } from "./simulation.ts";
+import { type SimulationOutcome, simulate } from "./simulation.ts";
 
-const USAGE = "usage: npm run simulate -- [--seed S [--frames]] [--seeds N (default 100)] [--from FIRST (default 1)] [--steps M (default 1000)]";
+const USAGE =
+  "usage: npm run simulate -- [--seed S [--frames]] [--seeds N (default 100)] [--from FIRST (default 1)] [--steps M (default 1000)]";
 
 function readNumber(text: string, name: string): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`--${name} must be a whole number from 0, not ${text}\n${USAGE}`);
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new Error(`--${name} must be a whole number from 0, not ${text}\n${USAGE}`);
   return value;
 }
 
@@ -54,4 +56,6 @@ for (let seed = first; seed < first + count; seed++) {
 }
 const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
 const { seeds, events, jobs, crashes } = totals;
-console.log(`${seeds} seeds, ${totals.steps} steps, ${jobs} jobs, ${events} events sent, ${crashes} crashes, ${seconds} s`);
+console.log(
+  `${seeds} seeds, ${totals.steps} steps, ${jobs} jobs, ${events} events sent, ${crashes} crashes, ${seconds} s`,
+);

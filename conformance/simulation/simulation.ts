@@ -39,7 +39,13 @@ function createClients(stage: Stage): ScriptedClient[] {
   const [ada, bob] = PRINCIPALS;
   const client = (name: string, principal: string, features: readonly Feature[] = WITH_PROGRESS): ScriptedClient =>
     new ScriptedClient(stage, { name, principal, features, hiddenKinds: hiddenCodes(features) });
-  return [client("ada-1", ada), client("ada-2", ada), client("ada-3", ada, WITHOUT_PROGRESS), client("bob-1", bob), client("bob-2", bob)];
+  return [
+    client("ada-1", ada),
+    client("ada-2", ada),
+    client("ada-3", ada, WITHOUT_PROGRESS),
+    client("bob-1", bob),
+    client("bob-2", bob),
+  ];
 }
 
 export async function simulate(options: SimulationOptions): Promise<SimulationOutcome> {

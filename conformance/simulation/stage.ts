@@ -76,7 +76,8 @@ export class Stage {
       ledger: this.ledger,
       image,
       sabotage: this.#sabotage,
-      agents: (timers: Timers): readonly AgentDefinition[] => createAgents({ timers, ledger: this.ledger, judge: this.judge }),
+      agents: (timers: Timers): readonly AgentDefinition[] =>
+        createAgents({ timers, ledger: this.ledger, judge: this.judge }),
       authenticate: (token): Principal | undefined =>
         token === undefined ? undefined : { id: token, tenant: TENANT, roles: ["user"] },
       onSend: (frame) => this.#checkSent(frame),
@@ -108,7 +109,8 @@ export class Stage {
     // A peer may take its time to answer the close.
     await this.world.advance(PATIENCE_MS / 4);
     const { pendingTimers } = this.life;
-    if (pendingTimers > 0) this.judge.report("nothing-leaks", `${pendingTimers} timers are pending in a closed runtime`);
+    if (pendingTimers > 0)
+      this.judge.report("nothing-leaks", `${pendingTimers} timers are pending in a closed runtime`);
   }
 
   /** Lets time pass until `done` settles, or the runtime gives up. */
@@ -164,7 +166,8 @@ export class Stage {
       }
     } else if (frame.type === "job.cancelled" && frame.payload.final_status === undefined) {
       const status = ledger.jobs.get(frame.job_id ?? "")?.record.status;
-      if (status !== "cancelled") judge.report("commit-then-publish", `${frame.job_id} is called cancelled and is ${status}`);
+      if (status !== "cancelled")
+        judge.report("commit-then-publish", `${frame.job_id} is called cancelled and is ${status}`);
     }
   }
 }

@@ -34,11 +34,39 @@ export const STEPS: readonly Step[] = [
   { name: "ack", weight: 3, run: onSome(isOpen, (client) => client.ack()) },
   { name: "ping", weight: 2, run: onSome(isOpen, (client) => client.ping()) },
   { name: "close", weight: 1, run: onSome(isOpen, (client) => client.close()) },
-  { name: "drop", weight: 6, run: onSome((client) => client.isConnected, (client) => client.drop()) },
-  { name: "connect", weight: 14, run: onSome((client) => !client.isConnected, (client) => client.connect()) },
-  { name: "supersede", weight: 1, run: onSome((client) => client.isConnected, (client) => client.connect()) },
+  {
+    name: "drop",
+    weight: 6,
+    run: onSome(
+      (client) => client.isConnected,
+      (client) => client.drop(),
+    ),
+  },
+  {
+    name: "connect",
+    weight: 14,
+    run: onSome(
+      (client) => !client.isConnected,
+      (client) => client.connect(),
+    ),
+  },
+  {
+    name: "supersede",
+    weight: 1,
+    run: onSome(
+      (client) => client.isConnected,
+      (client) => client.connect(),
+    ),
+  },
   { name: "stall", weight: 2, run: onSome(isOpen, (client) => client.stall()) },
-  { name: "unstall", weight: 3, run: onSome((client) => client.isStalled, (client) => client.unstall()) },
+  {
+    name: "unstall",
+    weight: 3,
+    run: onSome(
+      (client) => client.isStalled,
+      (client) => client.unstall(),
+    ),
+  },
   { name: "advance", weight: 30, run: (cast) => advance(cast, 1 + cast.stage.draw(20)) },
   { name: "advance on", weight: 7, run: (cast) => advance(cast, 1 + cast.stage.draw(3_000)) },
   { name: "advance past the heartbeat", weight: 0.5, run: (cast) => advance(cast, HEARTBEAT_INTERVAL_SEC * 2_500) },
@@ -66,7 +94,10 @@ function isOpen(client: ScriptedClient): boolean {
   return client.isOpen;
 }
 
-function onSome(condition: (client: ScriptedClient) => boolean, act: (client: ScriptedClient) => string | void): Step["run"] {
+function onSome(
+  condition: (client: ScriptedClient) => boolean,
+  act: (client: ScriptedClient) => string | void,
+): Step["run"] {
   return ({ stage, clients }) => {
     const client = stage.pick(clients.filter(condition));
     if (client === undefined) return undefined;
@@ -106,7 +137,9 @@ function drawPlan(stage: Stage, tag: string): Plan {
 /** The key again, from the same session or another of the principal. */
 function resubmit({ stage, clients }: Cast): Deed {
   const client = stage.pick(clients.filter(isOpen));
-  const ask = stage.pick(stage.asks.filter(({ key, principal }) => key !== undefined && principal === client?.principal));
+  const ask = stage.pick(
+    stage.asks.filter(({ key, principal }) => key !== undefined && principal === client?.principal),
+  );
   if (client === undefined || ask === undefined) return undefined;
   client.submit(ask);
   return `${client.name} ${ask.plan.tag} again`;
@@ -128,7 +161,9 @@ function trespass({ stage, clients }: Cast): Deed {
 
 function intrude({ stage, clients }: Cast): Deed {
   const client = stage.pick(clients);
-  const other = stage.pick(clients.filter(({ session, principal }) => session !== undefined && principal !== client?.principal));
+  const other = stage.pick(
+    clients.filter(({ session, principal }) => session !== undefined && principal !== client?.principal),
+  );
   if (client === undefined || other?.session === undefined) return undefined;
   client.intrude(other.session);
   return `${client.name} into the session of ${other.name}`;

@@ -1,16 +1,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { createMemoryStore, type MemoryStore } from "../stores/memory/memory-store.ts";
 import { CLOSE } from "../transports/connection.ts";
-import {
-  isSequenced,
-  type ResumePoint,
-  refusals,
-  type TestClient,
-  TestSession,
-  theOne,
-  type Welcome,
-} from "./test-client.ts";
+import { isSequenced, type ResumePoint, refusals, type TestClient, theOne, type Welcome } from "./test-client.ts";
 import { startTestRuntime, type TestRuntime } from "./test-runtime.ts";
+import { TestSession } from "./test-session.ts";
 import { streamProblems } from "./test-stream-laws.ts";
 
 let store: MemoryStore;

@@ -1,4 +1,4 @@
-/** For tests: a client that speaks ARCP frame by frame and keeps what it receives, also over several connections. */
+/** For tests: a client that speaks ARCP frame by frame and keeps what it receives. */
 import { decode } from "../protocol/codec.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import { ADVERTISED_FEATURES } from "../protocol/features.ts";
@@ -6,7 +6,6 @@ import type { JsonObject } from "../protocol/fields.ts";
 import type { Message, MessageOf } from "../protocol/registry.ts";
 import type { FakeWorld } from "../testing/fake-world.ts";
 import type { MemoryClient } from "../transports/memory.ts";
-import type { TestRuntime } from "./test-runtime.ts";
 
 export type Received = Message<"to-client">;
 export type Sequenced = MessageOf<"job.event" | "job.result" | "job.error">;
@@ -52,7 +51,8 @@ export function refusals(messages: readonly Received[]): [ErrorCode | string, st
   return ofType(messages, "session.error").map(({ payload }) => [payload.code, payload.request_id]);
 }
 
-function decoded(text: string): Received {
+/** @throws Error for a frame that is none of ARCP. */
+export function decoded(text: string): Received {
   const result = decode(text, "to-client");
   if (!result.ok) throw new Error(`the runtime sent a malformed frame: ${result.error.message}: ${text}`);
   return result.message;
@@ -126,61 +126,5 @@ export class TestClient {
   async drop(): Promise<void> {
     this.line.drop();
     await this.#world.settle();
-  }
-}
-
-/** One session over as many connections as it takes: reconnects from where its stream stands. */
-export class TestSession {
-  readonly #runtime: () => TestRuntime;
-  readonly #options: HelloOptions & { readonly overloadBytes?: number };
-  /** Every frame with a place in the stream, as it came, over all connections. */
-  readonly stream: string[] = [];
-  /** Everything else, over all connections. */
-  readonly replies: Received[] = [];
-  client: TestClient;
-  point: ResumePoint | undefined;
-  /** Cuts the line right after this many more frames. */
-  dropAfter = Number.POSITIVE_INFINITY;
-
-  constructor(runtime: () => TestRuntime, options: HelloOptions & { readonly overloadBytes?: number } = {}) {
-    this.#runtime = runtime;
-    this.#options = options;
-    this.client = this.connect();
-  }
-
-  get events(): Sequenced[] {
-    return this.stream.map(decoded).filter(isSequenced);
-  }
-
-  /** The stream of one job. */
-  eventsOf(job: string): Sequenced[] {
-    return this.events.filter((event) => event.job_id === job);
-  }
-
-  /** Connects, with a first frame: a hello, or a resume from the last place received. */
-  connect(): TestClient {
-    const { overloadBytes, ...hello } = this.#options;
-    const client = this.#runtime().connect(overloadBytes === undefined ? {} : { overloadBytes });
-    this.client = client;
-    client.line.open({ frame: (text) => this.#receive(client, text), closed: () => {} });
-    client.hello(this.point === undefined ? hello : { ...hello, resume: this.point });
-    return client;
-  }
-
-  #receive(client: TestClient, text: string): void {
-    // What an older connection still brings comes again over the newer one.
-    if (client !== this.client) return;
-    const message = decoded(text);
-    if (isSequenced(message)) {
-      this.stream.push(text);
-      if (this.point !== undefined) this.point = { ...this.point, last_event_seq: message.event_seq };
-    } else {
-      this.replies.push(message);
-      if (message.type === "session.welcome") {
-        const { session_id, resume_token } = message.payload;
-        this.point = { session_id, resume_token, last_event_seq: this.point?.last_event_seq ?? 0 };
-      }
-    }
-    if (--this.dropAfter === 0) client.line.drop();
   }
 }

@@ -46,7 +46,7 @@ describe("session.ack", () => {
     expect(await released()).toBe(0);
   });
 
-  it("beyond what was sent frees no more than what was sent [arcp-6.5-keep-unacknowledged]", async () => {
+  it("beyond what was sent frees no more than what was sent", async () => {
     const job = (await client.submit("puppet")).payload.job_id;
     await client.drop();
     const back = runtime.connect();

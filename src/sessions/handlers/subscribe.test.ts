@@ -1,10 +1,11 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { createMemoryStore } from "../../stores/memory/memory-store.ts";
+import { createMemoryStore, type MemoryStore } from "../../stores/memory/memory-store.ts";
 import { createFaultyStore, type FaultyStore } from "../../testing/faulty-store.ts";
 import { ALL_FEATURES, isSequenced, refusals, type TestClient, theOne } from "../test-client.ts";
 import { type Puppet, startTestRuntime, type TestRuntime } from "../test-runtime.ts";
 import { streamProblems } from "../test-stream-laws.ts";
 
+let inner: MemoryStore;
 let store: FaultyStore;
 let runtime: TestRuntime;
 let submitter: TestClient;
@@ -13,7 +14,8 @@ let job: string;
 let puppet: Puppet;
 
 beforeEach(async () => {
-  store = createFaultyStore(createMemoryStore());
+  inner = createMemoryStore();
+  store = createFaultyStore(inner);
   runtime = await startTestRuntime({ store });
   submitter = runtime.connect();
   await submitter.open();
@@ -82,15 +84,12 @@ describe("the position", () => {
     [{ history: false, from_job_seq: 1 }, [4]],
     [{ from_event_seq: "live" }, [4]],
     [{}, [4]],
-  ])(
-    "%j delivers entries %j [arcp-7.6-replay-from] [arcp-7.6-live-only] [reading-subscribe-position]",
-    async (fields, seqs) => {
-      watcher.send("job.subscribe", { job_id: job, ...fields });
-      const before = await watcher.settled();
-      await puppet.ctx.log("four");
-      expect(seqsOf([...before, ...(await watcher.settled())])).toEqual(seqs);
-    },
-  );
+  ])("%j delivers entries %j [arcp-7.6-replay-from] [arcp-7.6-live-only]", async (fields, seqs) => {
+    watcher.send("job.subscribe", { job_id: job, ...fields });
+    const before = await watcher.settled();
+    await puppet.ctx.log("four");
+    expect(seqsOf([...before, ...(await watcher.settled())])).toEqual(seqs);
+  });
 });
 
 describe("a job that has ended", () => {
@@ -163,6 +162,36 @@ describe("unsubscribing", () => {
     const received = await watcher.settled();
     await puppet.ctx.log("four");
     expect(seqsOf([...received, ...(await watcher.settled())])).toEqual([4]);
+  });
+
+  it("and what was subscribed anew in the same turn are remembered by a restart", async () => {
+    watcher = runtime.connect();
+    const welcome = await watcher.open();
+    const second = (await submitter.submit("puppet")).payload.job_id;
+    for (const id of [job, second]) watcher.send("job.subscribe", { job_id: id });
+    await watcher.settled();
+    for (const id of [job, second]) watcher.send("job.unsubscribe", { job_id: id });
+    watcher.send("job.subscribe", { job_id: second });
+    await watcher.settled();
+    await runtime.close();
+    const next = await runtime.restartOn(createMemoryStore(inner.snapshot()));
+    const back = next.connect();
+    back.resume({ ...welcome.payload, last_event_seq: 0 });
+    expect((await back.settled()).map(({ type, job_id }) => [type, job_id])).toEqual([
+      ["session.welcome", undefined],
+      ["job.error", second],
+    ]);
+  });
+
+  it("is an error when it could not be stored, and the events go on", async () => {
+    watcher.send("job.subscribe", { job_id: job });
+    await watcher.settled();
+    store.failNext();
+    const request = watcher.send("job.unsubscribe", { job_id: job });
+    expect(refusals(await watcher.settled())).toEqual([["INTERNAL_ERROR", request]]);
+    await puppet.ctx.log("four");
+    expect(seqsOf(await watcher.settled())).toEqual([4]);
+    runtime.errors.length = 0;
   });
 
   it("is not for the submitting session: it goes on to receive its job", async () => {

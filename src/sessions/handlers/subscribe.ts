@@ -1,4 +1,6 @@
 /** `job.subscribe` and `job.unsubscribe` (§7.6): following a job of the same principal, without the right to cancel it. */
+import type { JobId } from "../../kernel/ids.ts";
+import { CodedError } from "../../protocol/errors.ts";
 import type { MessageOf } from "../../protocol/registry.ts";
 import { agentReference, boundsOf, wireStatus } from "../job-view.ts";
 import { followJob } from "./follow-job.ts";
@@ -34,11 +36,28 @@ async function subscribe(context: HandlerContext, message: MessageOf<"job.subscr
   else await followJob(context, { job: id, cursor, mayCancel: false }, answer);
 }
 
-export const handleUnsubscribe: Handler<"job.unsubscribe"> = ({ kernel, outbox, session }, message) => {
-  const job = message.payload.job_id;
-  return session.inTurn(job, () => {
-    if (session.stream.follows.get(job)?.mayCancel !== false) return;
-    outbox.unfollow(session.stream, job);
-    kernel.plan(() => ({ rows: { unfollows: [{ session: session.id, job }] }, committed() {} }));
+export const handleUnsubscribe: Handler<"job.unsubscribe"> = (context, message) =>
+  context.session.inTurn(message.payload.job_id, () => unsubscribe(context, message.payload.job_id));
+
+/** Resolves once it is durable: a subscription that comes after it is of a later commit. */
+function unsubscribe({ kernel, outbox, session }: HandlerContext, job: JobId): void | Promise<void> {
+  const { stream } = session;
+  if (stream.follows.get(job)?.mayCancel !== false) return;
+  return new Promise((resolve, reject) => {
+    kernel.plan(() => {
+      if (!outbox.has(stream)) {
+        resolve();
+        return undefined;
+      }
+      return {
+        rows: { unfollows: [{ session: session.id, job }] },
+        committed: () => {
+          outbox.unfollow(stream, job);
+          resolve();
+        },
+        failed: (cause) =>
+          reject(new CodedError("INTERNAL_ERROR", "the end of the subscription could not be stored", { cause })),
+      };
+    });
   });
-};
+}

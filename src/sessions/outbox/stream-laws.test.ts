@@ -3,8 +3,9 @@ import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { createMemoryStore, type MemoryStore } from "../../stores/memory/memory-store.ts";
 import { createFakeWorld, type FakeWorld } from "../../testing/fake-world.ts";
-import { type Sequenced, TestSession } from "../test-client.ts";
+import type { Sequenced } from "../test-client.ts";
 import { TestRuntime } from "../test-runtime.ts";
+import { TestSession } from "../test-session.ts";
 import { createSlowStore } from "../test-slow-store.ts";
 import { streamProblems } from "../test-stream-laws.ts";
 
