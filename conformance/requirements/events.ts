@@ -7,7 +7,7 @@ export const EVENT_REQUIREMENTS: readonly Requirement[] = [
     section: "8.1",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "An event names its session, its job and its event_seq, and carries a kind and that kind's body.",
   },
   {
@@ -39,7 +39,7 @@ export const EVENT_REQUIREMENTS: readonly Requirement[] = [
     section: "8.3",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A session's sequence numbers rise by one each time, across reconnects within the window.",
   },
   {
@@ -111,7 +111,7 @@ export const EVENT_REQUIREMENTS: readonly Requirement[] = [
     section: "8.4",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A job that emitted a chunk ends with a job.result that carries the result id.",
   },
   {

@@ -7,7 +7,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     section: "7.1",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "An acceptance echoes the effective lease, its constraints and, under a budget, the initial counters.",
   },
   {
@@ -15,7 +15,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     section: "7.1",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A lease without constraints does not expire.",
   },
   {
@@ -31,7 +31,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     section: "7.2",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A repeated submission with the same key and the same parameters gets the same acceptance.",
   },
   {
@@ -39,7 +39,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     section: "7.2",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A key used again with other parameters is refused with DUPLICATE_KEY.",
   },
   {
@@ -47,7 +47,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     section: "7.3",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A job ends as success, error, cancelled or timed_out.",
   },
   {
@@ -55,7 +55,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     section: "7.3",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A job ended by BUDGET_EXHAUSTED or LEASE_EXPIRED has the final status error.",
   },
   {
@@ -63,7 +63,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     section: "7.4",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "The submitting session may cancel its job at any time before the job has ended.",
   },
   {
@@ -71,7 +71,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     section: "7.4",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A cancel is acknowledged with job.cancelled, and the job ends with code CANCELLED and the final status cancelled.",
   },
   {
@@ -79,7 +79,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     section: "7.5",
     level: "MUST",
     side: "both",
-    status: "planned",
+    status: "covered",
     text: "An agent is named by a name, or by a name and a version joined with @, each in the draft's alphabet.",
   },
   {
@@ -87,7 +87,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     section: "7.5",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A bare name resolves to the default version that the welcome advertised.",
   },
   {
@@ -103,7 +103,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     section: "7.5",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A version that is named and not there is refused with AGENT_VERSION_NOT_AVAILABLE.",
   },
   {
@@ -111,7 +111,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     section: "7.5",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "The acceptance and every listing show the agent with its resolved version.",
   },
   {
@@ -119,7 +119,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     section: "7.5",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A job never moves to another version of its agent.",
   },
   {
@@ -135,7 +135,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     section: "7.6",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A subscription with history replays the events after the position it names before it goes on live.",
   },
   {
@@ -143,7 +143,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     section: "7.6",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A subscription without history receives only what is emitted after its acknowledgement.",
   },
   {
@@ -151,7 +151,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     section: "7.6",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "The answer to a subscription shows the job's status, agent, lease and constraints, and its current budget counters.",
   },
   {
@@ -175,7 +175,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     section: "7.6",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Events of a subscribed job take places in the subscribing session's own event_seq.",
   },
   {
@@ -183,7 +183,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     section: "7.6",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A subscription is checked against what the subscribing principal may observe.",
   },
   {
@@ -207,7 +207,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     section: "7.6",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A subscriber can end its subscription.",
   },
   {
@@ -215,7 +215,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     section: "7.6",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A subscription gives no authority to cancel the job or to change it.",
   },
   {

@@ -7,7 +7,7 @@ export const LAWS: readonly Requirement[] = [
     section: "8.3",
     level: "LAW",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "An event that a client acknowledged or saw is never lost.",
   },
   {
@@ -15,7 +15,7 @@ export const LAWS: readonly Requirement[] = [
     section: "8.3",
     level: "LAW",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "No stream ever has a gap or a repeat.",
   },
   {
@@ -23,7 +23,7 @@ export const LAWS: readonly Requirement[] = [
     section: "7.3",
     level: "LAW",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "No job ever has two terminals.",
   },
   {
@@ -31,7 +31,7 @@ export const LAWS: readonly Requirement[] = [
     section: "7.4",
     level: "LAW",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "No job lives on after its tree was stopped.",
   },
   {
@@ -71,7 +71,7 @@ export const LAWS: readonly Requirement[] = [
     section: "6.6",
     level: "LAW",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "One principal never sees, guesses or touches another's job.",
   },
   {
@@ -79,7 +79,7 @@ export const LAWS: readonly Requirement[] = [
     section: "5",
     level: "LAW",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "No frame crashes the process.",
   },
   {
@@ -103,7 +103,7 @@ export const LAWS: readonly Requirement[] = [
     section: "8.3",
     level: "LAW",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "No frame of an event leaves before the event and its place in the stream are durable.",
   },
 ];

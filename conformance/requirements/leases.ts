@@ -95,7 +95,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.5",
     level: "MUST",
     side: "both",
-    status: "planned",
+    status: "covered",
     text: "An expiry lies in the future when the job is submitted.",
   },
   {
@@ -111,7 +111,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.5",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "The expiry is checked on every operation under the lease.",
   },
   {
@@ -119,7 +119,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.5",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "An operation at or after the expiry fails with LEASE_EXPIRED.",
   },
   {
@@ -127,7 +127,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.5",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A job that attempts an operation after its lease's expiry ends with LEASE_EXPIRED and the final status error.",
   },
   {

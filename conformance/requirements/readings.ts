@@ -7,7 +7,7 @@ export const READINGS: readonly Requirement[] = [
     section: "5",
     level: "READING",
     side: "both",
-    status: "planned",
+    status: "covered",
     text: "Leasehold sends arcp 1.1, accepts any 1.x, and refuses anything else with INVALID_REQUEST.",
   },
   {
@@ -15,7 +15,7 @@ export const READINGS: readonly Requirement[] = [
     section: "5",
     level: "READING",
     side: "both",
-    status: "planned",
+    status: "covered",
     text: "Ids are a prefix and a ULID; any non-empty id is accepted from a client; an event's envelope has the same id on every replay.",
   },
   {
@@ -23,7 +23,7 @@ export const READINGS: readonly Requirement[] = [
     section: "5",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Every reply carries the request envelope's id as payload.request_id.",
   },
   {
@@ -31,7 +31,7 @@ export const READINGS: readonly Requirement[] = [
     section: "7.1",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Replies to job.submit leave in the order of the requests.",
   },
   {
@@ -39,7 +39,7 @@ export const READINGS: readonly Requirement[] = [
     section: "12",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A refusal is a session.error with code, message, retryable and request_id.",
   },
   {
@@ -47,7 +47,7 @@ export const READINGS: readonly Requirement[] = [
     section: "5",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A malformed frame is answered, never dropped in silence, and repeated ones close the connection.",
   },
   {
@@ -55,7 +55,7 @@ export const READINGS: readonly Requirement[] = [
     section: "6.2",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A request that needs a feature outside the intersection is refused with INVALID_REQUEST.",
   },
   {
@@ -63,7 +63,7 @@ export const READINGS: readonly Requirement[] = [
     section: "6.2",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Events that need such a feature are not sent to that session, whose event_seq stays free of gaps.",
   },
   {
@@ -79,7 +79,7 @@ export const READINGS: readonly Requirement[] = [
     section: "6.2",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "The first frame is a hello or a resume and arrives within 10 seconds, or the connection closes.",
   },
   {
@@ -87,7 +87,7 @@ export const READINGS: readonly Requirement[] = [
     section: "6.1",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "After a failed authentication the connection closes.",
   },
   {
@@ -103,7 +103,7 @@ export const READINGS: readonly Requirement[] = [
     section: "6.3",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A resume is a session.resume, or the same fields in the hello's payload, as the first frame.",
   },
   {
@@ -111,7 +111,7 @@ export const READINGS: readonly Requirement[] = [
     section: "6.3",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A resume always authenticates, and only as the session's own principal.",
   },
   {
@@ -119,7 +119,7 @@ export const READINGS: readonly Requirement[] = [
     section: "6.3",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A resume is answered by a welcome for the same session, then the replay, then live events, with the authority to cancel.",
   },
   {
@@ -127,7 +127,7 @@ export const READINGS: readonly Requirement[] = [
     section: "6.3",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A client that missed nothing can resume.",
   },
   {
@@ -135,7 +135,7 @@ export const READINGS: readonly Requirement[] = [
     section: "6.3",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A session can be resumed after the runtime was restarted.",
   },
   {
@@ -143,7 +143,7 @@ export const READINGS: readonly Requirement[] = [
     section: "6.3",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Resume tokens have 256 bits, are stored hashed and compared in constant time.",
   },
   {
@@ -151,7 +151,7 @@ export const READINGS: readonly Requirement[] = [
     section: "6.3",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "The newest token and the one presented last are valid; the older dies when the newer is presented.",
   },
   {
@@ -159,7 +159,7 @@ export const READINGS: readonly Requirement[] = [
     section: "6.3",
     level: "READING",
     side: "both",
-    status: "planned",
+    status: "covered",
     text: "A resume closes a live older connection with a code of its own, after which the client does not fight for the session.",
   },
   {
@@ -167,7 +167,7 @@ export const READINGS: readonly Requirement[] = [
     section: "6.3",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Features named on a resume change nothing: the welcome repeats the session's.",
   },
   {
@@ -175,7 +175,7 @@ export const READINGS: readonly Requirement[] = [
     section: "6.3",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "The resume window runs from the drop of the connection, and anew from the runtime's start.",
   },
   {
@@ -183,7 +183,7 @@ export const READINGS: readonly Requirement[] = [
     section: "6.7",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "session.bye is taken as session.close, and a closed session stays resumable in its window.",
   },
   {
@@ -191,7 +191,7 @@ export const READINGS: readonly Requirement[] = [
     section: "5",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Unknown fields are ignored in payloads as well, but refused inside lease_request and lease_constraints.",
   },
   {
@@ -199,7 +199,7 @@ export const READINGS: readonly Requirement[] = [
     section: "9.6",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "max_budget is enforced as a ceiling.",
   },
   {
@@ -207,7 +207,7 @@ export const READINGS: readonly Requirement[] = [
     section: "11",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A trace_id is sent as 32 hexadecimal digits, and accepted as these or as a traceparent.",
   },
   {
@@ -215,7 +215,7 @@ export const READINGS: readonly Requirement[] = [
     section: "7.4",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A cancel names its job in the envelope or in the payload, and may give a reason.",
   },
   {
@@ -223,7 +223,7 @@ export const READINGS: readonly Requirement[] = [
     section: "7.4",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A cancel of a job that has ended is answered with its final status.",
   },
   {
@@ -231,7 +231,7 @@ export const READINGS: readonly Requirement[] = [
     section: "7.4",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "The submitting session may cancel, resumed or not, and so may one that re-attached by idempotency key; others who may see the job get PERMISSION_DENIED.",
   },
   {
@@ -247,7 +247,7 @@ export const READINGS: readonly Requirement[] = [
     section: "8.4",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "An inline result is payload.result, beside final_status, job_id and completed_at.",
   },
   {
@@ -255,7 +255,7 @@ export const READINGS: readonly Requirement[] = [
     section: "6.6",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A listing's filter is taken nested or flat, and knows created_before too.",
   },
   {
@@ -263,7 +263,7 @@ export const READINGS: readonly Requirement[] = [
     section: "8.3",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Every event, result and error carries its position in the job's own log as payload.job_seq.",
   },
   {
@@ -279,7 +279,7 @@ export const READINGS: readonly Requirement[] = [
     section: "7.6",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A subscription is acknowledged first, then replayed, then live, without gap or repeat.",
   },
   {
@@ -287,7 +287,7 @@ export const READINGS: readonly Requirement[] = [
     section: "7.2",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A submission repeated with its key in the same session gets the same acceptance and no second stream.",
   },
   {
@@ -295,7 +295,7 @@ export const READINGS: readonly Requirement[] = [
     section: "7.2",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A submission repeated with its key in another session gets the acceptance, and then the full history.",
   },
   {
@@ -303,7 +303,7 @@ export const READINGS: readonly Requirement[] = [
     section: "7.2",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A repeated submission is recognised before expiry, caps and versions are checked.",
   },
   {
@@ -319,7 +319,7 @@ export const READINGS: readonly Requirement[] = [
     section: "7.2",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Keys belong to a principal, survive a restart, and hold under concurrent submissions.",
   },
   {
@@ -327,7 +327,7 @@ export const READINGS: readonly Requirement[] = [
     section: "7.6",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A finished job can be listed, subscribed to and fetched until retention removes it.",
   },
   {
@@ -335,7 +335,7 @@ export const READINGS: readonly Requirement[] = [
     section: "12",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A foreign job and an unknown one get the same answer, JOB_NOT_FOUND.",
   },
   {
@@ -383,7 +383,7 @@ export const READINGS: readonly Requirement[] = [
     section: "4",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "One text frame holds one envelope of at most 1 MiB; over stdio, one line holds one.",
   },
   {
@@ -391,7 +391,7 @@ export const READINGS: readonly Requirement[] = [
     section: "4",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "WebSocket is served at /arcp, where the Host and Origin headers are checked and a bearer token may come with the upgrade.",
   },
   {
@@ -399,7 +399,7 @@ export const READINGS: readonly Requirement[] = [
     section: "6.4",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Heartbeats are watched per direction, and their loss parks the session and touches no job.",
   },
   {

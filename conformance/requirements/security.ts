@@ -7,7 +7,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     section: "11",
     level: "MUST",
     side: "both",
-    status: "planned",
+    status: "covered",
     text: "The envelope's trace_id carries the operation's trace context.",
   },
   {
@@ -31,7 +31,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     section: "12",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Errors carry the codes of the draft's table in the sense given there.",
   },
   {
@@ -39,7 +39,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     section: "12",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Every error says whether a retry can help.",
   },
   {
@@ -47,7 +47,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     section: "12",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "LEASE_EXPIRED and BUDGET_EXHAUSTED say that a retry cannot help.",
   },
   {
@@ -55,7 +55,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     section: "12",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "INTERNAL_ERROR says that a retry can help.",
   },
   {
@@ -63,7 +63,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     section: "14",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Without a policy, only a job's own principal may subscribe to it.",
   },
   {
@@ -79,7 +79,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     section: "14",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A subscription never confers the authority to cancel.",
   },
   {

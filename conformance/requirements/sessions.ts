@@ -31,7 +31,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "5",
     level: "MUST",
     side: "both",
-    status: "planned",
+    status: "covered",
     text: "An unknown field at the top level of an envelope is ignored.",
   },
   {
@@ -39,7 +39,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "6.1",
     level: "MUST",
     side: "both",
-    status: "planned",
+    status: "covered",
     text: "Authentication is a bearer token in the hello's payload.",
   },
   {
@@ -47,7 +47,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "6.2",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "The welcome names the session, a resume token, the resume window, the heartbeat interval, the features and the agents with their versions.",
   },
   {
@@ -55,7 +55,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "6.2",
     level: "MUST",
     side: "both",
-    status: "planned",
+    status: "covered",
     text: "The features in effect are those that both the hello and the welcome name.",
   },
   {
@@ -63,7 +63,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "6.2",
     level: "MUST",
     side: "both",
-    status: "planned",
+    status: "covered",
     text: "Neither peer uses a feature outside that intersection.",
   },
   {
@@ -71,7 +71,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "6.3",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Every successful welcome carries a new resume token.",
   },
   {
@@ -87,7 +87,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "6.3",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A resume replays what the session had not seen, from the position presented.",
   },
   {
@@ -95,7 +95,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "6.3",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A resume from a position that is no longer kept is refused with RESUME_WINDOW_EXPIRED.",
   },
   {
@@ -103,7 +103,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "6.4",
     level: "SHOULD",
     side: "both",
-    status: "planned",
+    status: "covered",
     text: "With heartbeats negotiated, at least one message flows in each direction per interval.",
   },
   {
@@ -111,7 +111,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "6.4",
     level: "MUST",
     side: "both",
-    status: "planned",
+    status: "covered",
     text: "A ping is answered within one interval by a pong that carries the ping's nonce.",
   },
   {
@@ -119,7 +119,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "6.4",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "The loss of heartbeats ends no job.",
   },
   {
@@ -127,7 +127,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "6.4",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "After the loss of heartbeats the session goes on to exist for its resume window.",
   },
   {
@@ -135,7 +135,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "6.4",
     level: "MUST",
     side: "both",
-    status: "planned",
+    status: "covered",
     text: "Pings and pongs take no place in event_seq.",
   },
   {
@@ -159,7 +159,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "6.5",
     level: "MUST",
     side: "both",
-    status: "planned",
+    status: "covered",
     text: "Acknowledgements take no place in event_seq.",
   },
   {
@@ -167,7 +167,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "6.5",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "An acknowledgement never stands in for the last_event_seq that a resume presents.",
   },
   {
@@ -175,7 +175,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "6.6",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Every field of a listing's filter may be left out.",
   },
   {
@@ -183,7 +183,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "6.6",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A listing is answered by session.jobs with the request's id, the jobs and a cursor for the next page.",
   },
   {
@@ -191,7 +191,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "6.6",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A listing holds only jobs that the session's principal may observe.",
   },
   {
@@ -199,7 +199,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "6.6",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Nothing tells a principal of the existence of a job it may not know about.",
   },
   {
@@ -207,7 +207,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "6.6",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A listing does not make the session receive the events of what it lists.",
   },
   {
@@ -215,7 +215,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "6.7",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A session.close is acknowledged with session.closed.",
   },
   {
@@ -223,7 +223,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "6.7",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Closing a session leaves its jobs running and resumable within the resume window.",
   },
 ];

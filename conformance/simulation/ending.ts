@@ -2,12 +2,14 @@
 import { isTerminal } from "../../src/kernel/job/job-state.ts";
 import { readSubmission } from "../../src/kernel/job/submission.ts";
 import { readPlan } from "./agents.ts";
-import { RESUME_WINDOW_SEC } from "./life.ts";
+import { HEARTBEAT_INTERVAL_SEC, RESUME_WINDOW_SEC } from "./life.ts";
 import type { Cast } from "./steps.ts";
 
 /** Longer than any job goes on once nothing disturbs it, attempts after a pause included. */
 const PATIENCE_MS = 300_000;
 const LOOK_MS = 1_000;
+/** Until a connection whose client gave it up is missed, and then its session's window closes. */
+const ABANDONED_MS = (HEARTBEAT_INTERVAL_SEC * 4 + RESUME_WINDOW_SEC) * 1_000;
 
 export async function endRun(cast: Cast): Promise<void> {
   const { stage } = cast;
@@ -86,7 +88,7 @@ function checkJobs({ stage, clients }: Cast): void {
 async function checkLeftovers({ stage, clients }: Cast): Promise<void> {
   const { judge, world, life } = stage;
   for (const client of clients) client.close();
-  await world.advance(RESUME_WINDOW_SEC * 1_100);
+  await world.advance(ABANDONED_MS);
   const sessions = await life.bareStore.listSessions(Number.POSITIVE_INFINITY);
   if (sessions.length > 0) judge.report("nothing-leaks", `${sessions.join(", ")} are kept after their windows`);
   if (life.pendingTimers > 0)

@@ -350,9 +350,10 @@ export class ScriptedClient {
     sentAfter: number,
     { current_status, replayed, subscribed_from }: Frame["payload"],
   ): void {
-    // Subscribed from its end on, a job that has ended has nothing more to send.
+    // Subscribed from its end on, a job that has ended has nothing more to send, but for a terminal of this very moment.
     const isOver = !["pending", "running"].includes(String(current_status)) && replayed === false;
-    if (!isOver) this.#session?.record.promise(job, Number(subscribed_from), sentAfter);
+    if (isOver) this.#session?.record.allow(job, Number(subscribed_from));
+    else this.#session?.record.promise(job, Number(subscribed_from), sentAfter);
   }
 
   #takeAccepted(ask: Ask, sentAfter: number, job: string): void {

@@ -90,10 +90,15 @@ export class SessionRecord {
    * @param askedAfter the last place that had been received when the request was sent.
    */
   promise(job: string, jobSeq: number, askedAfter: number): void {
+    this.allow(job, jobSeq);
     const reading = this.#readingOf(job);
-    reading.promised.push(jobSeq);
     // A request sent while the log was being read changes nothing: it simply went on.
     if (reading.last === undefined && askedAfter >= reading.endedAt) reading.owed = true;
+  }
+
+  /** The job's log may follow from after `jobSeq`, if there is more of it. */
+  allow(job: string, jobSeq: number): void {
+    this.#readingOf(job).promised.push(jobSeq);
   }
 
   /** A new connection that asked for what comes after `lastEventSeq`. Returns what takes its placed frames. */

@@ -94,10 +94,7 @@ function isOpen(client: ScriptedClient): boolean {
   return client.isOpen;
 }
 
-function onSome(
-  condition: (client: ScriptedClient) => boolean,
-  act: (client: ScriptedClient) => string | void,
-): Step["run"] {
+function onSome(condition: (client: ScriptedClient) => boolean, act: (client: ScriptedClient) => unknown): Step["run"] {
   return ({ stage, clients }) => {
     const client = stage.pick(clients.filter(condition));
     if (client === undefined) return undefined;

@@ -49,6 +49,11 @@ export interface Follow {
   /** The last `job_seq` already placed in the session's stream, as far as freed segments tell; 0 for none. */
   readonly cursor: number;
   readonly mayCancel: boolean;
+  /**
+   * The session's `event_seq` when the follow began: places up to it belong to an earlier follow of the same job, and
+   * say nothing of this one's cursor.
+   */
+  readonly since: number;
 }
 
 export type Unfollow = Pick<Follow, "session" | "job">;

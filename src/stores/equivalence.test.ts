@@ -44,7 +44,14 @@ const step = fc.oneof(
     newestToken: fc.constantFrom("t1", "t2"),
     createdAt: fc.nat(9),
   }),
-  fc.record({ type: fc.constant("follow" as const), session, id: job, cursor: fc.nat(6), mayCancel: fc.boolean() }),
+  fc.record({
+    type: fc.constant("follow" as const),
+    session,
+    id: job,
+    cursor: fc.nat(6),
+    mayCancel: fc.boolean(),
+    since: fc.nat(12),
+  }),
   fc.record({
     type: fc.constant("segment" as const),
     session,
@@ -106,8 +113,8 @@ async function toBatch(store: Store, steps: readonly Step[], claims: CommitBatch
       chunks: of("chunk").map(({ id, count }) => aChunk(id, take(heads, id, count), count)),
       steps: of("step").map(({ id, name, value }) => ({ job: id, name, value })),
       sessions: of("session").map(({ type: _, session: id, ...fields }) => aSession(id, fields)),
-      follows: of("follow").map(({ session: id, id: followed, cursor, mayCancel }) =>
-        aFollow(id, followed, cursor, mayCancel),
+      follows: of("follow").map(({ session: id, id: followed, cursor, mayCancel, since }) =>
+        aFollow(id, followed, cursor, mayCancel, since),
       ),
       segments: of("segment").map(({ session: id, id: placed, count, from }) => {
         const first = take(places, id, count);

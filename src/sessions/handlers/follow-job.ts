@@ -10,7 +10,7 @@ import type { HandlerContext } from "./handler.ts";
  */
 export function followJob(
   { kernel, outbox, session }: HandlerContext,
-  follow: Omit<Follow, "session">,
+  follow: Pick<Follow, "job" | "cursor" | "mayCancel">,
   then: () => void,
 ): Promise<void> {
   const { stream } = session;
@@ -31,7 +31,7 @@ export function followJob(
       }
       const cursor = followed?.cursor ?? follow.cursor;
       return {
-        rows: { follows: [{ session: session.id, job, cursor, mayCancel }] },
+        rows: { follows: [{ session: session.id, job, cursor, mayCancel, since: stream.head }] },
         committed: () => {
           then();
           if (followed === undefined) outbox.follow(stream, job, cursor, mayCancel);

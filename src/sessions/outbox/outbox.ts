@@ -69,7 +69,7 @@ export class Outbox implements Contributor {
       const submitter = isNew && job.session !== null ? this.#streams.get(job.session) : undefined;
       if (submitter !== undefined) {
         accepted.push({ stream: submitter, job: job.id });
-        follows.push({ session: submitter.session, job: job.id, cursor: 0, mayCancel: true });
+        follows.push({ session: submitter.session, job: job.id, cursor: 0, mayCancel: true, since: submitter.head });
       }
       const first = chunks[0];
       if (first === undefined) continue;

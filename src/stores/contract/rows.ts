@@ -54,8 +54,8 @@ export function aSegment(
   };
 }
 
-export function aFollow(session: string, job: string, cursor: number, mayCancel = false): Follow {
-  return { session, job, cursor, mayCancel };
+export function aFollow(session: string, job: string, cursor: number, mayCancel = false, since = 0): Follow {
+  return { session, job, cursor, mayCancel, since };
 }
 
 export function aSession(id: string, fields: Partial<SessionRow> = {}): SessionRow {

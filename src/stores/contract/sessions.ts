@@ -48,6 +48,21 @@ export function describeSessions(subject: Subject): void {
       expect(await subject.followsOf("s")).toEqual([aFollow("s", "a", 4), aFollow("s", "b", 3, false)]);
     });
 
+    it("begins a follow anew, whatever places an earlier one has left", async () => {
+      await subject.put({
+        follows: [aFollow("s", "a", 0)],
+        segments: [aSegment("s", 1, 5, "a", 1)],
+      });
+      await subject.put({ follows: [aFollow("s", "a", 0, false, 5)] });
+      expect(await subject.followsOf("s")).toEqual([aFollow("s", "a", 0, false, 5)]);
+      await subject.put({ segments: [aSegment("s", 6, 7, "a", 1)] });
+      expect(await subject.followsOf("s")).toEqual([aFollow("s", "a", 2, false, 5)]);
+      await subject.put({ releases: [{ session: "s", upTo: 5 }] });
+      expect(await subject.followsOf("s")).toEqual([aFollow("s", "a", 2, false, 5)]);
+      await subject.put({ releases: [{ session: "s", upTo: 7 }] });
+      expect(await subject.followsOf("s")).toEqual([aFollow("s", "a", 2, false, 5)]);
+    });
+
     it("forgets a follow, and leaves the others", async () => {
       await subject.put({ follows: [aFollow("s", "a", 0), aFollow("s", "b", 0)] });
       await subject.put({ unfollows: [{ session: "s", job: "a" }] });

@@ -8,7 +8,7 @@ import { isTerminal } from "../../kernel/job/job-state.ts";
 import type { Release, Rows } from "../../kernel/ports.ts";
 import { StoreError } from "../../kernel/store-error.ts";
 import { requireFilledSegment, requireWholeChunk } from "../row-checks.ts";
-import { frozenCopy, headOf, idempotencyId, type Tables } from "./tables.ts";
+import { cursorOf, frozenCopy, headOf, idempotencyId, type Tables } from "./tables.ts";
 import type { Undo } from "./undo.ts";
 
 export function writeRows(tables: Tables, rows: Partial<Rows>, undo: Undo): void {
@@ -91,12 +91,12 @@ function freeSegments(tables: Tables, { session, upTo }: Release, undo: Undo): v
   const lastFreed = freed.at(-1);
   if (state === undefined || lastFreed === undefined) return;
 
-  const cursors = new Map(freed.map(({ job, lastJobSeq }) => [job, lastJobSeq]));
+  const touched = new Set(freed.map(({ job }) => job));
   const follows = (tables.follows.get(session) ?? [])
-    .map((follow) => frozenCopy({ ...follow, cursor: Math.max(follow.cursor, cursors.get(follow.job) ?? 0) }))
+    .map((follow) => frozenCopy({ ...follow, cursor: cursorOf(follow, freed) }))
     .filter(
       ({ job, cursor }) =>
-        !cursors.has(job) || !isTerminal(requireJob(tables, job).status) || cursor < headOf(tables, job),
+        !touched.has(job) || !isTerminal(requireJob(tables, job).status) || cursor < headOf(tables, job),
     );
   undo.put(tables.follows, session, follows);
   undo.put(tables.segments, session, segments.slice(freed.length));

@@ -12,7 +12,7 @@ import {
   type Segment,
   type StoredSession,
 } from "../../kernel/ports.ts";
-import { headOf, type Tables } from "./tables.ts";
+import { cursorOf, headOf, type Tables } from "./tables.ts";
 
 export function listJobs(tables: Tables, query: JobQuery): readonly JobRecord[] {
   const newestFirst = [...tables.jobs.values()].filter(({ principal }) => principal === query.principal).reverse();
@@ -56,11 +56,8 @@ export function readSession(tables: Tables, id: SessionId): StoredSession | unde
   const state = tables.sessions.get(id);
   if (state === undefined) return undefined;
   const segments = tables.segments.get(id) ?? [];
-  const placed = new Map<string, number>();
-  for (const { job, lastJobSeq } of segments) placed.set(job, Math.max(lastJobSeq, placed.get(job) ?? 0));
-
   const follows = (tables.follows.get(id) ?? [])
-    .map((follow) => ({ ...follow, cursor: Math.max(follow.cursor, placed.get(follow.job) ?? 0) }))
+    .map((follow) => ({ ...follow, cursor: cursorOf(follow, segments) }))
     .filter(({ job, cursor }) => cursor < headOf(tables, job) || !hasEnded(tables, job));
   return { ...state.row, head: segments.at(-1)?.lastEventSeq ?? state.released, released: state.released, follows };
 }

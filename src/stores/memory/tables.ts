@@ -88,3 +88,9 @@ export function frozenCopy(value: unknown): unknown {
   if (Array.isArray(value)) return Object.freeze(value.map((item) => frozenCopy(item)));
   return Object.freeze(Object.fromEntries(Object.entries(value).map(([name, member]) => [name, frozenCopy(member)])));
 }
+
+/** How far a follow has come, as far as these segments of its session tell. */
+export function cursorOf({ job, since, cursor }: Follow, segments: readonly Segment[]): number {
+  const own = segments.filter((segment) => segment.job === job && segment.firstEventSeq > since);
+  return Math.max(cursor, ...own.map(({ lastJobSeq }) => lastJobSeq));
+}

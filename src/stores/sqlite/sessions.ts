@@ -24,11 +24,14 @@ export function createSessions(database: Database, keys: Keys) {
     FROM sessions WHERE key = ?`,
   );
   const selectIds = database.prepare<{ id: SessionId }>("SELECT id FROM sessions WHERE created_at < ? ORDER BY key");
-  const selectFollows = database.prepare<{ job: string; cursor: number; mayCancel: number }>(
-    `SELECT job.id AS job, max(follow.cursor, coalesce(placed.cursor, 0)) AS cursor, follow.may_cancel AS mayCancel
-    FROM follows AS follow JOIN jobs AS job ON job.key = follow.job
-      LEFT JOIN (SELECT job, max(last_job_seq) AS cursor FROM segments WHERE session = ?1 GROUP BY job) AS placed
-        ON placed.job = follow.job
+  const selectFollows = database.prepare<{ job: string; cursor: number; mayCancel: number; since: number }>(
+    `WITH placed AS (
+      SELECT segment.job AS job, max(segment.last_job_seq) AS cursor
+      FROM segments AS segment JOIN follows AS follow ON follow.session = ?1 AND follow.job = segment.job
+      WHERE segment.session = ?1 AND segment.first_event_seq > follow.since GROUP BY segment.job
+    )
+    SELECT job.id AS job, max(follow.cursor, coalesce(placed.cursor, 0)) AS cursor, follow.may_cancel AS mayCancel, since
+    FROM follows AS follow JOIN jobs AS job ON job.key = follow.job LEFT JOIN placed ON placed.job = follow.job
     WHERE follow.session = ?1
       AND (${UNFINISHED} OR max(follow.cursor, coalesce(placed.cursor, 0)) < ${headOfJob("job.key")})`,
   );
@@ -48,14 +51,17 @@ export function createSessions(database: Database, keys: Keys) {
   /** Places begin in the order they end, so the freed segments are a range of the key. */
   const freed = "session = ?1 AND first_event_seq <= ?2 AND last_event_seq <= ?2";
   const selectFreed = database.prepare<{ job: number; cursor: number; upTo: number }>(
-    `SELECT job, max(last_job_seq) AS cursor, max(last_event_seq) AS upTo FROM segments WHERE ${freed} GROUP BY job`,
+    `SELECT segment.job AS job, max(iif(first_event_seq > coalesce(since, 0), last_job_seq, 0)) AS cursor,
+      max(last_event_seq) AS upTo
+    FROM segments AS segment LEFT JOIN follows AS follow ON follow.session = ?1 AND follow.job = segment.job
+    WHERE segment.${freed} GROUP BY segment.job`,
   );
   const deleteFreed = database.prepare(`DELETE FROM segments WHERE ${freed}`);
   const setReleased = database.prepare("UPDATE sessions SET released = ? WHERE key = ?");
 
   const writeFollow = database.prepare(
-    `INSERT INTO follows (session, job, cursor, may_cancel) VALUES (?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET cursor = excluded.cursor, may_cancel = excluded.may_cancel`,
+    `INSERT INTO follows (session, job, cursor, may_cancel, since) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET cursor = excluded.cursor, may_cancel = excluded.may_cancel, since = excluded.since`,
   );
   const deleteFollow = database.prepare("DELETE FROM follows WHERE session = ? AND job = ?");
   const moveCursor = database.prepare("UPDATE follows SET cursor = max(cursor, ?3) WHERE session = ?1 AND job = ?2");
@@ -81,8 +87,8 @@ export function createSessions(database: Database, keys: Keys) {
       if (known === undefined) insertSession.run(...fields, keys.addSession(row.id), row.id);
       else updateSession.run(...fields, known);
     },
-    follow({ session, job, cursor, mayCancel }: Follow): void {
-      writeFollow.run(keys.sessionKey(session), keys.jobKey(job), cursor, mayCancel ? 1 : 0);
+    follow({ session, job, cursor, mayCancel, since }: Follow): void {
+      writeFollow.run(keys.sessionKey(session), keys.jobKey(job), cursor, mayCancel ? 1 : 0, since);
     },
     unfollow({ session, job }: Unfollow): void {
       deleteFollow.run(keys.sessionKey(session), keys.jobKey(job));
@@ -127,7 +133,7 @@ export function createSessions(database: Database, keys: Keys) {
         features: columns.features === "" ? [] : columns.features.split(" "),
         follows: selectFollows
           .all(key)
-          .map(({ job, cursor, mayCancel }) => ({ session: id, job, cursor, mayCancel: mayCancel === 1 })),
+          .map(({ mayCancel, ...follow }) => ({ session: id, ...follow, mayCancel: mayCancel === 1 })),
       };
     },
     readSegments(session: SessionId, after: number, limit: number): readonly Segment[] {

@@ -82,6 +82,8 @@ CREATE TABLE follows (
   -- As far as freed segments tell: what remains of them may reach further.
   cursor INTEGER NOT NULL,
   may_cancel INTEGER NOT NULL,
+  -- Segments up to this event_seq belong to an earlier follow of the job.
+  since INTEGER NOT NULL,
   PRIMARY KEY (session, job)
 ) WITHOUT ROWID;
 
