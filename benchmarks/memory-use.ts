@@ -19,11 +19,6 @@ export function collectedMemory(): MemoryUse {
   return { resident: rss, live: heapUsed + external };
 }
 
-/** Resident memory of another process, in bytes. @throws Error where there is no `/proc`. */
-export function residentMemory(pid: number): number {
-  return statusBytes(pid, "VmRSS");
-}
-
 /** Begins anew to watch for the peak of a process's resident memory. */
 export function resetPeak(pid: number): void {
   // "5" resets the peak (proc_pid_clear_refs(5)).

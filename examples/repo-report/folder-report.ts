@@ -29,7 +29,7 @@ export interface FolderReport {
   readonly notes: readonly (Note & { readonly path: string })[];
 }
 
-export const EMPTY_REPORT: FolderReport = {
+const EMPTY_REPORT: FolderReport = {
   files: 0,
   lines: 0,
   bytes: 0,

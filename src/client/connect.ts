@@ -8,7 +8,7 @@ import { LiveSession, type Session } from "./session.ts";
 import { type OpenWebSocket, openWebSocket } from "./web-socket.ts";
 
 /** What the client asks for: all there is, but for secrets it would have no use for. */
-export const CLIENT_FEATURES: readonly string[] = FEATURES.filter((feature) => feature !== "provisioned_credentials");
+const CLIENT_FEATURES: readonly string[] = FEATURES.filter((feature) => feature !== "provisioned_credentials");
 
 export interface ConnectOptions extends Waiting, Partial<JobLimits> {
   /** The bearer token (§6.1). */

@@ -117,7 +117,7 @@ export async function createTestKernel(options: TestKernelOptions = {}): Promise
 }
 
 /** The committed log of a job, checked for what holds of every log: no gap, no repeat, at most one terminal, and last. */
-export async function readLog(store: Pick<Store, "readChunks">, job: string): Promise<readonly LogEntry[]> {
+async function readLog(store: Pick<Store, "readChunks">, job: string): Promise<readonly LogEntry[]> {
   const entries: LogEntry[] = [];
   for (;;) {
     const page = await store.readChunks({ job, after: entries.length, limit: 1_000 });

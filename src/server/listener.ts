@@ -21,7 +21,7 @@ export interface Address {
   readonly port: number;
 }
 
-export const DEFAULT_PORT = 7777;
+const DEFAULT_PORT = 7777;
 const DEFAULT_HOST = "127.0.0.1";
 
 export interface Listener extends Address {

@@ -55,7 +55,7 @@ export async function startTestServer(options: Partial<WebSocketOptions> = {}): 
 }
 
 /** Values put in are handed out in order; `next` waits for one. */
-export function createQueue<Value>(): { put(value: Value): void; next(): Promise<Value> } {
+function createQueue<Value>(): { put(value: Value): void; next(): Promise<Value> } {
   const values: Value[] = [];
   const waiting: ((value: Value) => void)[] = [];
   return {

@@ -16,7 +16,7 @@ import type { JobTable } from "./job-table.ts";
 import type { Runner } from "./run.ts";
 
 /** A job is run at most this often; one that keeps taking the process down with it must end some day. */
-export const MAX_ATTEMPTS = 5;
+const MAX_ATTEMPTS = 5;
 /** The pause before the third attempt; it doubles with each further one. The second follows at once. */
 const FIRST_PAUSE_MS = 1_000;
 /** Until a job whose commit failed is taken up: doubles from the first to the last, until a commit of the job succeeds. */
