@@ -26,7 +26,7 @@ export interface KillTestOutcome {
   readonly jobs: number;
   /** Frames with an `event_seq` that arrived, replayed ones included. */
   readonly events: number;
-  /** Kills that came while a job was under way. */
+  /** Kills that came while a job that had just been submitted was under way. */
   readonly midStream: number;
   /** Jobs whose acceptance was lost, and came by a resubmission of the key. */
   readonly recovered: number;
@@ -61,10 +61,11 @@ export async function runKillTest({ cycles, seed, onCycle }: KillTestOptions): P
     await session.connect(dice.draw() < 0.3 ? dice.drawInt(session.received + 1) : session.received);
     for (const job of lost) session.submit(job);
     recovered += lost.length;
-    for (const agent of ["persistent", "fragile"]) session.submit({ key: `${agent} ${number}`, agent });
+    const jobs: readonly AskedJob[] = ["persistent", "fragile"].map((agent) => ({ key: `${agent} ${number}`, agent }));
+    for (const job of jobs) session.submit(job);
     const killAfterMs = dice.drawInt((dice.draw() < EARLY_KILLS ? EARLY_KILL_MS : LATEST_KILL_MS) + 1);
     await sleep(killAfterMs);
-    if (session.unfinished.length > 0) midStream++;
+    if (jobs.some((job) => job.id !== undefined && session.unfinished.includes(job))) midStream++;
     await runtime.kill();
     session.disconnect();
     onCycle?.(

@@ -121,7 +121,7 @@ export class Life {
   /** The runtime has said that its process must end. */
   doomed = false;
 
-  private constructor(options: LifeOptions) {
+  constructor(options: LifeOptions) {
     const { timers } = options.world;
     this.#options = options;
     this.#memory = createMemoryStore(options.image);
@@ -131,10 +131,26 @@ export class Life {
     this.#storeTimers = new MortalTimers(timers);
   }
 
-  /** Starts a runtime. Time must be advanced for it to come up: await `ready`. */
-  static begin(options: LifeOptions): { readonly life: Life; readonly ready: Promise<void> } {
-    const life = new Life(options);
-    return { life, ready: life.#start() };
+  /** Starts the runtime. Resolves when it is up; time must be advanced for it. */
+  async start(): Promise<void> {
+    const { world, ledger, sabotage, agents, authenticate } = this.#options;
+    const mortalWorld: World = { ...world, timers: this.#runtimeTimers };
+    const disk = sabotage.disk?.(this.#slowed(this.#store)) ?? this.#slowed(this.#store);
+    const store = ledger.around(disk);
+    const before = new Set(processGuards().map(({ listener }) => listener));
+    this.#runtime = await createRuntime({
+      agents: agents(this.#agentTimers),
+      store: sabotage.store?.(store) ?? store,
+      authenticator: { authenticate: async ({ token }) => authenticate(token) },
+      world: mortalWorld,
+      resumeWindowSec: RESUME_WINDOW_SEC,
+      heartbeatIntervalSec: HEARTBEAT_INTERVAL_SEC,
+      onFatal: () => {
+        this.doomed = true;
+        this.#die();
+      },
+    });
+    this.#guards = processGuards().filter(({ listener }) => !before.has(listener));
   }
 
   get jobsUnderWay(): number {
@@ -205,27 +221,6 @@ export class Life {
     this.#die();
     for (const client of this.#clients) client.drop({ toClient: client.inFlight });
     return this.#memory.snapshot();
-  }
-
-  async #start(): Promise<void> {
-    const { world, ledger, sabotage, agents, authenticate } = this.#options;
-    const mortalWorld: World = { ...world, timers: this.#runtimeTimers };
-    const disk = sabotage.disk?.(this.#slowed(this.#store)) ?? this.#slowed(this.#store);
-    const store = ledger.around(disk);
-    const before = new Set(processGuards().map(({ listener }) => listener));
-    this.#runtime = await createRuntime({
-      agents: agents(this.#agentTimers),
-      store: sabotage.store?.(store) ?? store,
-      authenticator: { authenticate: async ({ token }) => authenticate(token) },
-      world: mortalWorld,
-      resumeWindowSec: RESUME_WINDOW_SEC,
-      heartbeatIntervalSec: HEARTBEAT_INTERVAL_SEC,
-      onFatal: () => {
-        this.doomed = true;
-        this.#die();
-      },
-    });
-    this.#guards = processGuards().filter(({ listener }) => !before.has(listener));
   }
 
   #die(): void {

@@ -365,9 +365,10 @@ export class ScriptedClient {
     if (session === undefined) return;
     session.accepted.add(job);
     const isOwn = this.#stage.ledger.jobs.get(job)?.record.session === session.id;
-    // Asked for again in the session that submitted it, or that has it all, a job starts no second stream.
-    const startsStream = isOwn ? !session.record.knows(job) : !session.record.hasWhole(job);
-    if (startsStream) session.record.promise(job, 0, sentAfter);
+    // Asked for again in the session that submitted it, a job starts no second stream; in one that has it all it may.
+    if (isOwn && session.record.knows(job)) return;
+    if (session.record.hasWhole(job)) session.record.allow(job, 0);
+    else session.record.promise(job, 0, sentAfter);
   }
 
   /** Whether this session asked for the job, be it that the answer was lost: then it may have the right to cancel it. */

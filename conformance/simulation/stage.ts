@@ -71,7 +71,9 @@ export class Stage {
 
   /** Starts a runtime on what an earlier one left. */
   async boot(image?: MemorySnapshot): Promise<void> {
-    const { life, ready } = Life.begin({
+    // No process starts in the very millisecond in which the one before it ended.
+    await this.world.advance(1);
+    const life = new Life({
       world: this.world,
       ledger: this.ledger,
       image,
@@ -85,7 +87,7 @@ export class Stage {
     this.#life = life;
     const principals = PRINCIPALS.map((id) => `${TENANT}/${id}`);
     await this.ledger.compareWith(life.bareStore, principals);
-    await this.until(ready);
+    await this.until(life.start());
   }
 
   /** The process dies, and another takes its place. */

@@ -15,7 +15,7 @@ export interface JobUpdate {
   readonly attempt: number;
   readonly startedAt: number | null;
   readonly endedAt: number | null;
-  /** The outcome fixed by `ending`, kept until the terminal is on the log, and after. */
+  /** The outcome fixed by `ending`; null once the terminal entry, which tells it, is on the log. */
   readonly outcome: Outcome | null;
 }
 

@@ -148,7 +148,8 @@ export class ActiveJob implements TransitionSource {
     const steps = this.#steps;
     const rows: { -readonly [Table in keyof Rows]?: Rows[Table] } = {};
     if (accepted) rows.jobs = [record];
-    else if (this.#stateChanged) rows.jobUpdates = [record];
+    // The terminal entry tells the outcome: to keep it in the job's row as well would store every result twice.
+    else if (this.#stateChanged) rows.jobUpdates = [ended ? { ...record, outcome: null } : record];
     if (chunks.length > 0) rows.chunks = chunks;
     if (steps.length > 0) rows.steps = steps;
     if (this.#idempotency !== undefined) rows.idempotency = [this.#idempotency];

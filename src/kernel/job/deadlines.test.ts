@@ -105,10 +105,12 @@ describe("a lease's expiry", () => {
     const { world, stored, log, id, expiresAt } = await leased(run);
     await world.advance(12_000);
     const job = await stored(id);
-    expect(job).toMatchObject({ status: "error", outcome: { error: { code: "LEASE_EXPIRED", retryable: false } } });
+    expect(job.status).toBe("error");
     expect(job.endedAt).toBeGreaterThanOrEqual(expiresAt);
     expect(job.endedAt).toBeLessThanOrEqual(expiresAt + 2_000);
-    expect(await log(id)).toHaveLength(1);
+    expect(await log(id)).toMatchObject([
+      { code: "E", payload: { final_status: "error", code: "LEASE_EXPIRED", retryable: false } },
+    ]);
     expect(world.pendingTimers).toBe(0);
   });
 
@@ -129,12 +131,12 @@ describe("a lease's expiry", () => {
     "[arcp-9.5-job-error] ends the job when an operation is tried after it, though the agent then %s",
     async (_, end) => {
       const finish = Promise.withResolvers<object>();
-      const { host, world, stored, id } = await leased(() => finish.promise);
+      const { host, world, log, id } = await leased(() => finish.promise);
       await world.advance(10_500);
       expect(() => host.guard.check(TOOL)).toThrow(expired);
       end(finish);
       await world.settle();
-      expect(await stored(id)).toMatchObject({ status: "error", outcome: { error: { code: "LEASE_EXPIRED" } } });
+      expect((await log(id)).at(-1)?.payload).toMatchObject({ final_status: "error", code: "LEASE_EXPIRED" });
     },
   );
 

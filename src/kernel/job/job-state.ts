@@ -41,6 +41,7 @@ export interface JobState {
   /** Milliseconds since the epoch; when the first attempt started. */
   readonly startedAt: number | null;
   readonly endedAt: number | null;
+  /** Fixed from `ending` on. A stored job that has ended has none: its terminal entry tells it. */
   readonly outcome: Outcome | null;
 }
 

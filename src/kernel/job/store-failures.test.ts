@@ -191,7 +191,8 @@ describe("a job whose agent is to be run again", () => {
     vi.spyOn(later.store, "readSteps").mockRejectedValue(new Error("unreadable"));
     await later.kernel.start();
     await later.world.settle();
-    expect(await later.stored(job.id)).toMatchObject({ status: "error", outcome: { error: lost } });
+    expect(await later.stored(job.id)).toMatchObject({ status: "error" });
+    expect((await later.log(job.id)).at(-1)?.payload).toMatchObject(lost);
   });
 });
 

@@ -7,10 +7,11 @@ const OTHER = { ...ME, id: "someone-else" };
 const refusal = (code: string) => expect.objectContaining({ code });
 describe("submitting a job", () => {
   it("takes two commits from the submission to the result", async () => {
-    const { submit, batches, stored, kernel } = await createTestKernel({ agents: [echo] });
+    const { submit, batches, stored, log, kernel } = await createTestKernel({ agents: [echo] });
     const { job } = await submit("echo", { a: 1 });
     expect(batches).toHaveLength(2);
-    expect(await stored(job.id)).toMatchObject({ status: "success", outcome: { result: '{"a":1}' }, attempt: 1 });
+    expect(await stored(job.id)).toMatchObject({ status: "success", outcome: null, attempt: 1 });
+    expect((await log(job.id)).at(-1)?.payload).toMatchObject({ final_status: "success", result: { a: 1 } });
     expect(kernel.unfinished).toBe(0);
   });
 
