@@ -18,7 +18,6 @@ export interface Plan {
 }
 
 export const AGENTS = ["bursts", "failing", "stepper", "streamer", "deaf"] as const;
-export type AgentName = (typeof AGENTS)[number];
 
 export interface AgentSurroundings {
   readonly timers: Timers;

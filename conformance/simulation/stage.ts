@@ -14,7 +14,7 @@ import { Ledger } from "./ledger.ts";
 import { Life, type Sabotage } from "./life.ts";
 import { type Frame, placeOf } from "./session-record.ts";
 
-export const TENANT = "sim";
+const TENANT = "sim";
 export const PRINCIPALS = ["ada", "bob"] as const;
 
 /** Something a client asked for once; with a key it may ask again. */

@@ -24,7 +24,7 @@ const FLOOD = 700;
 /** How many unfinished jobs a run may have before it submits no more. */
 const MAX_UNDER_WAY = 12;
 
-export const STEPS: readonly Step[] = [
+const STEPS: readonly Step[] = [
   { name: "submit", weight: 14, run: submit },
   { name: "resubmit", weight: 5, run: resubmit },
   { name: "cancel", weight: 5, run: cancel },
