@@ -23,7 +23,7 @@ export function layerStore(inner: Store, layer: StoreLayer, overrides: Partial<S
     readSteps: (job) => perform(() => inner.readSteps(job)),
     readSession: (id) => perform(() => inner.readSession(id)),
     readSegments: (session, after, limit) => perform(() => inner.readSegments(session, after, limit)),
-    listSessions: (createdBefore) => perform(() => inner.listSessions(createdBefore)),
+    listSessions: () => perform(() => inner.listSessions()),
     readCommands: (node) => perform(() => inner.readCommands(node)),
     readCommandOutcome: (id) => perform(() => inner.readCommandOutcome(id)),
     onWake: (listener) => inner.onWake(listener),

@@ -129,8 +129,8 @@ export class Kernel {
     return this.#store.readSegments(session, after, limit);
   }
 
-  listSessions(createdBefore: number): Promise<readonly SessionId[]> {
-    return this.#store.listSessions(createdBefore);
+  listSessions(): Promise<readonly SessionId[]> {
+    return this.#store.listSessions();
   }
 
   /** Adds rows to the next commit; see `GroupCommit.plan`. */

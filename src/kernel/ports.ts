@@ -210,8 +210,8 @@ export interface Store {
   readSession(id: SessionId): Promise<StoredSession | undefined>;
   /** Segments with places after `after`, in order of `event_seq`, at most `limit`. A first one may begin before. */
   readSegments(session: SessionId, after: number, limit: number): Promise<readonly Segment[]>;
-  /** Ids of all sessions created before `createdBefore`. */
-  listSessions(createdBefore: number): Promise<readonly SessionId[]>;
+  /** Ids of all sessions. */
+  listSessions(): Promise<readonly SessionId[]>;
 
   /** Commands without an outcome, for trees this node owns, oldest first. */
   readCommands(node: NodeId): Promise<readonly CommandRow[]>;

@@ -17,6 +17,8 @@ export interface ReplySlot {
   refuse(error: ErrorBody, requestId?: string): void;
   /** False while it waits for the answer, or for an earlier one. A connection that is gone holds nothing up. */
   readonly hasLeft: boolean;
+  /** Resolves when every earlier slot has left: an answer given then leaves at once. */
+  turn(): Promise<void>;
   /** Calls `then` when it leaves. */
   whenLeft(then: () => void): void;
 }
@@ -25,6 +27,8 @@ interface Slot {
   frame: string | undefined;
   left: boolean;
   onLeft: (() => void) | undefined;
+  /** Called when every earlier slot has left. */
+  onFirst?: () => void;
 }
 
 interface EnvelopeFields {
@@ -71,6 +75,7 @@ export class Channel {
         this.#write(first.frame as string);
         leave(first);
       }
+      this.#slots[0]?.onFirst?.();
     };
     return {
       answer: (type, payload, envelope = {}) => fill(this.#frame(type, payload, envelope)),
@@ -81,13 +86,21 @@ export class Channel {
       whenLeft(then) {
         slot.onLeft = then;
       },
+      turn: () =>
+        new Promise((resolve) => {
+          if (slot.left || this.#slots[0] === slot) resolve();
+          else slot.onFirst = resolve;
+        }),
     };
   }
 
   /** The connection is gone: no answer waits for another any more. */
   abandon(): void {
     this.#gone = true;
-    for (const slot of this.#slots.splice(0)) leave(slot);
+    for (const slot of this.#slots.splice(0)) {
+      leave(slot);
+      slot.onFirst?.();
+    }
   }
 
   close(code: number, reason: string): void {

@@ -121,13 +121,16 @@ export class Handshake {
     // At once, and not only when it is durable: a resume that comes meanwhile is held against the token presented here.
     session.row = row;
     registry.takeUp(session);
+    session.resuming++;
     try {
       return await this.#store(row, () => {
         this.#greet(channel, session, requestId, token);
+        session.resuming--;
         registry.attach(session, channel, point.last_event_seq);
         return session;
       });
     } catch (error) {
+      session.resuming--;
       if (session.row === row) session.row = before;
       registry.park(session);
       throw error;

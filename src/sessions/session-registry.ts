@@ -5,7 +5,7 @@ import type { Kernel } from "../kernel/kernel.ts";
 import type { StoredSession } from "../kernel/ports.ts";
 import { type Principal, principalKey } from "../kernel/principal.ts";
 import type { Log } from "../platform/log.ts";
-import type { World } from "../platform/world.ts";
+import type { Timer, World } from "../platform/world.ts";
 import type { Feature } from "../protocol/features.ts";
 import { CLOSE } from "../transports/connection.ts";
 import type { Channel } from "./channel.ts";
@@ -15,6 +15,8 @@ import { Session } from "./session.ts";
 
 /** Sessions ended in one commit when the windows of an earlier run close. */
 const ENDED_PER_COMMIT = 500;
+/** After a fault of the store: how long until sessions that are over are ended again. */
+const END_RETRY_MS = 1_000;
 
 export class SessionRegistry {
   readonly #kernel: Kernel;
@@ -24,6 +26,7 @@ export class SessionRegistry {
   readonly #log: Log;
   readonly #windowMs: number;
   readonly #sessions = new Map<SessionId, Session>();
+  readonly #retries = new Set<Timer>();
   readonly #loading = new Map<SessionId, Promise<Session | undefined>>();
   /** Sessions whose end is on its way to the store, where they may still be read: nobody finds them any more. */
   readonly #ending = new Set<SessionId>();
@@ -40,9 +43,8 @@ export class SessionRegistry {
 
   /** Every window starts anew with the process: when it closes, sessions nobody took up are over. */
   start(): { cancel(): void } {
-    const startedAt = this.#world.clock.now();
     return this.#world.timers.after(this.#windowMs, () => {
-      this.#endSessionsBefore(startedAt).catch((error: unknown) => {
+      this.#endForgottenSessions().catch((error: unknown) => {
         this.#log.error({ err: error }, "sessions of an earlier run could not be ended");
       });
     });
@@ -108,7 +110,7 @@ export class SessionRegistry {
 
   /** Starts the window of a session that has no connection. */
   park(session: Session): void {
-    if (session.channel !== undefined || this.#closed) return;
+    if (session.channel !== undefined || session.resuming > 0 || this.#closed) return;
     session.window?.cancel();
     session.window = this.#world.timers.after(this.#windowMs, () => this.#end(session));
   }
@@ -134,7 +136,16 @@ export class SessionRegistry {
       const forget = (): void => {
         for (const id of endedSessions) this.#ending.delete(id);
       };
-      return { rows: { endedSessions }, committed: forget, failed: forget };
+      const retry = (): void => {
+        forget();
+        if (this.#closed) return;
+        const timer = this.#world.timers.after(END_RETRY_MS, () => {
+          this.#retries.delete(timer);
+          this.#planEnd(() => endedSessions.filter((id) => !this.#sessions.has(id) && !this.#loading.has(id)));
+        });
+        this.#retries.add(timer);
+      };
+      return { rows: { endedSessions }, committed: forget, failed: retry };
     });
   }
 
@@ -147,8 +158,8 @@ export class SessionRegistry {
     return session;
   }
 
-  async #endSessionsBefore(startedAt: number): Promise<void> {
-    const stored = await this.#kernel.listSessions(startedAt);
+  async #endForgottenSessions(): Promise<void> {
+    const stored = await this.#kernel.listSessions();
     for (let from = 0; from < stored.length; from += ENDED_PER_COMMIT) {
       const page = stored.slice(from, from + ENDED_PER_COMMIT);
       // Looked at again when the batch is made: a session may have been taken up meanwhile.
@@ -158,6 +169,7 @@ export class SessionRegistry {
 
   /** Closes every connection; the sessions stay resumable. */
   close(): void {
+    for (const timer of this.#retries) timer.cancel();
     this.#closed = true;
     for (const session of this.#sessions.values()) {
       session.window?.cancel();

@@ -22,6 +22,8 @@ export class Session {
   channel: Channel | undefined;
   /** Runs while there is none. */
   window: Timer | undefined;
+  /** Resumptions under way: the session must not end under them. */
+  resuming = 0;
   /** The last piece of work begun for each job; gone when it is done. */
   readonly #turns = new Map<JobId, Promise<void>>();
 

@@ -171,7 +171,7 @@ async function allReads(store: Store) {
       }),
     ),
     segments: await Promise.all(SESSIONS.flatMap((id) => [0, 3, 8].map((after) => store.readSegments(id, after, 3)))),
-    ids: sorted((await store.listSessions(5)).map((id) => ({ id }))),
+    ids: sorted((await store.listSessions()).map((id) => ({ id }))),
     commands: await Promise.all([store.readCommands("n1"), store.readCommands("n2")]),
     outcomes: await Promise.all(["x", "y"].map((id) => store.readCommandOutcome(id))),
   };

@@ -99,7 +99,7 @@ export function createFaultyStore(inner: Store): FaultyStore & Partial<Crashable
     readSteps: (job) => inner.readSteps(job),
     readSession: (id) => inner.readSession(id),
     readSegments: (session, after, limit) => inner.readSegments(session, after, limit),
-    listSessions: (createdBefore) => inner.listSessions(createdBefore),
+    listSessions: () => inner.listSessions(),
     readCommands: (node) => inner.readCommands(node),
     readCommandOutcome: (id) => inner.readCommandOutcome(id),
     onWake: (listener) => inner.onWake(listener),

@@ -39,7 +39,11 @@ export const handleSubmit: Handler<"job.submit"> = async (context, message) => {
         if (!reply.hasLeft) reply.whenLeft(holdBack(context, accepted.job.id));
       },
     );
-    if (repeated !== undefined) await reattach(context, repeated, answer);
+    if (repeated !== undefined) {
+      // Its events may follow the answer in the same turn: nothing earlier may hold that up any more.
+      await reply.turn();
+      await reattach(context, repeated, answer);
+    }
   } catch (error) {
     const refusal =
       error instanceof CodedError ? error : new CodedError("INTERNAL_ERROR", "the submission failed", { cause: error });

@@ -6,6 +6,7 @@ import { agentReference, boundsOf, wireStatus } from "../job-view.ts";
 import { followJob } from "./follow-job.ts";
 import type { Handler, HandlerContext } from "./handler.ts";
 import { findVisibleJob } from "./visible-job.ts";
+import { isLogEnded } from "./whole-log.ts";
 
 export const handleSubscribe: Handler<"job.subscribe"> = (context, message) =>
   context.session.inTurn(message.payload.job_id, () => subscribe(context, message));
@@ -13,8 +14,11 @@ export const handleSubscribe: Handler<"job.subscribe"> = (context, message) =>
 async function subscribe(context: HandlerContext, message: MessageOf<"job.subscribe">): Promise<void> {
   const { kernel, session, channel } = context;
   const { job_id: id, from_job_seq, from_event_seq, history } = message.payload;
-  const job = await findVisibleJob(context, id);
+  await findVisibleJob(context, id);
   const head = (await kernel.readHeads([id])).get(id) ?? 0;
+  const ended = await isLogEnded(kernel, id, head);
+  // Read after the head: the status told never lags behind the place from which the log follows.
+  const job = await findVisibleJob(context, id);
   const from = from_job_seq ?? from_event_seq ?? 0;
   // Beyond the head means full history, never nothing.
   const wanted = from > head ? 0 : from;
@@ -32,7 +36,8 @@ async function subscribe(context: HandlerContext, message: MessageOf<"job.subscr
       { job_id: id, trace_id: job.traceId },
     );
   };
-  if (followed !== undefined) answer();
+  // A log that is had to its end has nothing to follow; a follow of it would stand in the way of a later one.
+  if (followed !== undefined || (ended && cursor === head)) answer();
   else await followJob(context, { job: id, cursor, mayCancel: false }, answer);
 }
 

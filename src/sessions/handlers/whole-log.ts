@@ -6,19 +6,26 @@ import type { HandlerContext } from "./handler.ts";
 /** Segments looked through at a time. */
 const PAGE_SEGMENTS = 1_024;
 
-/** True when the places that are kept hold the job's entries from the first to the terminal. */
+/** True when the entry at `head` is the job's terminal. */
+export async function isLogEnded(kernel: HandlerContext["kernel"], job: JobId, head: number): Promise<boolean> {
+  const last = (await kernel.readChunks({ job, after: head - 1, limit: 1 })).at(-1);
+  return last !== undefined && endsLog(last);
+}
+
+/** True when the places that are kept hold the job's entries, one after the other, from the first to the terminal. */
 export async function hasWholeLog({ kernel, session }: HandlerContext, id: JobId): Promise<boolean> {
   const head = (await kernel.readHeads([id])).get(id) ?? 0;
-  const last = (await kernel.readChunks({ job: id, after: head - 1, limit: 1 })).at(-1);
-  if (last === undefined || !endsLog(last)) return false;
-  let fromStart = false;
+  if (!(await isLogEnded(kernel, id, head))) return false;
+  /** The last `job_seq` of a reading that began with the first; undefined when there is none. */
+  let reached: number | undefined;
   let after = session.released;
   for (;;) {
     const segments = await kernel.readSegments(session.id, after, PAGE_SEGMENTS);
     for (const { job, firstJobSeq, lastJobSeq } of segments) {
       if (job !== id) continue;
-      if (firstJobSeq === 1) fromStart = true;
-      if (lastJobSeq === head) return fromStart;
+      if (firstJobSeq === 1 || firstJobSeq - 1 === reached) reached = lastJobSeq;
+      else reached = undefined;
+      if (reached === head) return true;
     }
     const end = segments.at(-1);
     if (end === undefined) return false;

@@ -76,7 +76,7 @@ export function describeLifetime(subject: Subject): void {
       await expect(subject.store.readSteps("a")).rejects.toThrow("closed");
       await expect(subject.store.readSession("s")).rejects.toThrow("closed");
       await expect(subject.store.readSegments("s", 0, 1)).rejects.toThrow("closed");
-      await expect(subject.store.listSessions(1)).rejects.toThrow("closed");
+      await expect(subject.store.listSessions()).rejects.toThrow("closed");
       await expect(subject.store.readCommands("n1")).rejects.toThrow("closed");
       await expect(subject.store.readCommandOutcome("x")).rejects.toThrow("closed");
     });

@@ -89,9 +89,9 @@ export function createMemoryStore(snapshot?: MemorySnapshot): MemoryStore {
       requireOpen();
       return readSegments(tables, session, after, limit);
     },
-    async listSessions(createdBefore) {
+    async listSessions() {
       requireOpen();
-      return [...tables.sessions.values()].filter(({ row }) => row.createdAt < createdBefore).map(({ row }) => row.id);
+      return [...tables.sessions.keys()];
     },
     async readCommands(node) {
       requireOpen();

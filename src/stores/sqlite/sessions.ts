@@ -23,7 +23,7 @@ export function createSessions(database: Database, keys: Keys) {
         (SELECT last_event_seq FROM segments WHERE session = key ORDER BY first_event_seq DESC LIMIT 1), released) AS head
     FROM sessions WHERE key = ?`,
   );
-  const selectIds = database.prepare<{ id: SessionId }>("SELECT id FROM sessions WHERE created_at < ? ORDER BY key");
+  const selectIds = database.prepare<{ id: SessionId }>("SELECT id FROM sessions ORDER BY key");
   const selectFollows = database.prepare<{ job: string; cursor: number; mayCancel: number; since: number }>(
     `WITH placed AS (
       SELECT segment.job AS job, max(segment.last_job_seq) AS cursor
@@ -141,6 +141,6 @@ export function createSessions(database: Database, keys: Keys) {
       if (key === undefined) return [];
       return selectSegments.all(key, after, rowLimit(limit)).map((segment) => ({ session, ...segment }));
     },
-    list: (createdBefore: number): readonly SessionId[] => selectIds.all(createdBefore).map(({ id }) => id),
+    list: (): readonly SessionId[] => selectIds.all().map(({ id }) => id),
   };
 }

@@ -137,9 +137,9 @@ function createStore(tables: Tables, lock: DirectoryLock): Store {
       requireOpen();
       return sessions.readSegments(session, after, limit);
     },
-    async listSessions(createdBefore) {
+    async listSessions() {
       requireOpen();
-      return sessions.list(createdBefore);
+      return sessions.list();
     },
     async readCommands(node) {
       requireOpen();
