@@ -1,4 +1,4 @@
-/** What a session costs that does nothing: resident memory per session, once a thousand are open. */
+/** What a session costs that does nothing: resident memory per session, once five thousand are open: fewer would mostly measure how V8 grows its heap by itself. */
 import { BareClient } from "../bare-client.ts";
 import { type Bench, type Measurement, startPair } from "../bench.ts";
 import type { MemoryUse } from "../memory-use.ts";
@@ -12,7 +12,7 @@ const OPENING = 32;
 export const idleSessions: Measurement = {
   name: "idle-sessions",
   async run(bench: Bench): Promise<Findings> {
-    const sessions = bench.size(1_000, 50);
+    const sessions = bench.size(5_000, 50);
     const perSession: number[] = [];
     const perConnection: number[] = [];
     for (let round = 0; round < bench.rounds; round++) {

@@ -8,6 +8,7 @@ import { equalHashes, hashToken } from "../identity/token-hash.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { SessionRow } from "../kernel/ports.ts";
 import { type Principal, principalKey } from "../kernel/principal.ts";
+import { toHex } from "../platform/hex.ts";
 import type { World } from "../platform/world.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { ADVERTISED_FEATURES, intersectFeatures } from "../protocol/features.ts";
@@ -121,6 +122,8 @@ export class Handshake {
     // At once, and not only when it is durable: a resume that comes meanwhile is held against the token presented here.
     session.row = row;
     registry.takeUp(session);
+    // What was acknowledged beyond the place resumed from is asked for again: it is kept after all.
+    session.acknowledged = session.released;
     session.resuming++;
     try {
       return await this.#store(row, () => {
@@ -168,10 +171,7 @@ export class Handshake {
   }
 
   #newToken(): string {
-    const bytes = this.#options.world.random.bytes(RESUME_TOKEN_BYTES);
-    let text = "rt_";
-    for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
-    return text;
+    return `rt_${toHex(this.#options.world.random.bytes(RESUME_TOKEN_BYTES))}`;
   }
 }
 

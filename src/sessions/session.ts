@@ -18,6 +18,10 @@ export class Session {
   row: SessionRow;
   /** Segments up to this `event_seq` are freed, or about to be. */
   released: number;
+  /** The highest `event_seq` acknowledged in this life of the session; what lies between is being freed. */
+  acknowledged: number;
+  /** Freeing is under way. */
+  releasing = false;
   /** The live connection, if there is one. */
   channel: Channel | undefined;
   /** Runs while there is none. */
@@ -34,6 +38,7 @@ export class Session {
     this.features = new Set(features);
     this.row = stored;
     this.released = stored.released;
+    this.acknowledged = stored.released;
     this.stream = new SessionStream({ session: stored.id, hidden: hiddenCodes(features), head: stored.head });
     for (const follow of stored.follows) this.stream.follow(follow.job, follow.cursor, follow.mayCancel);
   }

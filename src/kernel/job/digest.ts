@@ -18,11 +18,13 @@ function canonicalText(value: unknown, depth: number): string {
   }
   if (Array.isArray(value)) return `[${value.map((item) => canonicalText(item, depth + 1)).join(",")}]`;
   if (typeof value === "object" && value !== null) {
-    const members = Object.entries(value)
-      .filter(([, member]) => member !== undefined)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, member]) => `${JSON.stringify(key)}:${canonicalText(member, depth + 1)}`);
-    return `{${members.join(",")}}`;
+    let members = "";
+    for (const key of Object.keys(value).sort()) {
+      const member = (value as Readonly<Record<string, unknown>>)[key];
+      if (member === undefined) continue;
+      members += `${members === "" ? "" : ","}${JSON.stringify(key)}:${canonicalText(member, depth + 1)}`;
+    }
+    return `{${members}}`;
   }
   return JSON.stringify(value) ?? "null";
 }

@@ -1,4 +1,5 @@
 /** Accepting jobs (§7.1) and recognising repeated submissions (§7.2). */
+import { toHex } from "../../platform/hex.ts";
 import type { World } from "../../platform/world.ts";
 import { CodedError } from "../../protocol/errors.ts";
 import type { Agents } from "../agents-port.ts";
@@ -12,6 +13,9 @@ import { INITIAL_STATE } from "./job-state.ts";
 import type { JobTable } from "./job-table.ts";
 import type { Runner } from "./run.ts";
 import type { Submission } from "./submission.ts";
+
+/** Of W3C trace context: 32 hex digits (§11). */
+const TRACE_ID_BYTES = 16;
 
 export interface SubmitRequest {
   readonly principal: Principal;
@@ -127,7 +131,7 @@ export class Submissions {
       session: request.session,
       agent: agent.name,
       version: agent.version,
-      traceId: request.traceId ?? newTraceId(this.#world),
+      traceId: request.traceId ?? toHex(this.#world.random.bytes(TRACE_ID_BYTES)),
       submission: textOf(submission),
       createdAt: now,
       deadlineAt: request.maxRuntimeSec === undefined ? null : now + Math.ceil(request.maxRuntimeSec * 1000),
@@ -183,10 +187,4 @@ function textOf(submission: Submission): string {
       },
     );
   }
-}
-
-function newTraceId(world: World): string {
-  let text = "";
-  for (const byte of world.random.bytes(16)) text += byte.toString(16).padStart(2, "0");
-  return text;
 }

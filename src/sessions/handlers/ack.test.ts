@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { Store } from "../../kernel/ports.ts";
 import { createMemoryStore, type MemoryStore } from "../../stores/memory/memory-store.ts";
 import { createFaultyStore } from "../../testing/faulty-store.ts";
@@ -38,6 +38,14 @@ describe("session.ack", () => {
     expect(await released()).toBeLessThanOrEqual(2_050);
     const [first] = await store.readSegments(welcome.payload.session_id, 0, 1);
     expect(first?.firstEventSeq).toBe(((await released()) ?? 0) + 1);
+  });
+
+  it("frees many places step by step, so that no commit grows long", async () => {
+    const commit = vi.spyOn(store, "commit");
+    client.send("session.ack", { last_processed_seq: 3_000 });
+    await client.settled();
+    const steps = commit.mock.calls.flatMap(([{ rows }]) => rows.releases ?? []).map(({ upTo }) => upTo);
+    expect(steps).toEqual([2_048, 3_000]);
   });
 
   it("frees nothing for a few places: each freeing is a write", async () => {
