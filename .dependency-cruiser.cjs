@@ -153,10 +153,11 @@ module.exports = {
     },
     {
       name: "transports-messages",
-      comment: "Transports know bytes, not messages or jobs; of client/ they know the socket it is handed.",
+      comment:
+        "Transports know bytes, not messages or jobs; of client/ they know the socket it is handed, of protocol/ framing.",
       severity: "error",
       from: { path: "^src/transports/", pathNot: TEST },
-      to: { path: "^src/(kernel|client|protocol)/", pathNot: "^src/client/web-socket\\.ts$" },
+      to: { path: "^src/(kernel|client|protocol)/", pathNot: "^src/(client/web-socket|protocol/framing)\\.ts$" },
     },
     {
       name: "examples-as-users",

@@ -3,7 +3,7 @@ import { median } from "./statistics.ts";
 
 export type Unit = "/s" | "ms" | "KB" | "MB";
 
-/** What DESIGN §11 wants of a figure. */
+/** What the project set out to reach. */
 export interface Reach {
   readonly direction: "at least" | "at most";
   readonly limit: number;

@@ -48,7 +48,7 @@ function places(events: Crash["events"]): readonly unknown[] {
 }
 
 describe("kill -9 of the runtime", () => {
-  it("is survived by a job that may run again: its follower prints every event once, and its steps are not run again [law-no-event-lost][law-no-gap-or-repeat][law-one-terminal]", async () => {
+  it("is survived by a job that may run again: its follower prints every event once, and its steps are not run again [law-no-event-lost][law-no-gap-or-repeat][law-one-terminal][arcp-7.7-command-lines-resume]", async () => {
     const { ended, lines, events, read } = await crash("restarting");
     expect({ code: ended.code, stderr: ended.stderr }).toEqual({ code: 0, stderr: "" });
     expect(places(events)).toEqual(events.map((_, index) => index + 1));

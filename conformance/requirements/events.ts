@@ -15,7 +15,7 @@ export const EVENT_REQUIREMENTS: readonly Requirement[] = [
     section: "8.2",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "The body of an event has the shape that the draft gives its kind.",
   },
   {
@@ -23,7 +23,7 @@ export const EVENT_REQUIREMENTS: readonly Requirement[] = [
     section: "8.2.1",
     level: "MUST",
     side: "agent",
-    status: "planned",
+    status: "covered",
     text: "The current value of a progress event is a number of at least zero.",
   },
   {
@@ -47,7 +47,7 @@ export const EVENT_REQUIREMENTS: readonly Requirement[] = [
     section: "8.3",
     level: "SHOULD",
     side: "client",
-    status: "planned",
+    status: "covered",
     text: "A client that finds a gap gives the session up as broken and resumes it.",
   },
   {
@@ -55,7 +55,7 @@ export const EVENT_REQUIREMENTS: readonly Requirement[] = [
     section: "8.4",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Every chunk carries the result id that the runtime made when the streaming began.",
   },
   {
@@ -63,7 +63,7 @@ export const EVENT_REQUIREMENTS: readonly Requirement[] = [
     section: "8.4",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Chunks of one result are numbered from zero.",
   },
   {
@@ -71,7 +71,7 @@ export const EVENT_REQUIREMENTS: readonly Requirement[] = [
     section: "8.4",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Chunks of one result are emitted in the order of their numbers.",
   },
   {
@@ -79,7 +79,7 @@ export const EVENT_REQUIREMENTS: readonly Requirement[] = [
     section: "8.4",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Every chunk carries its data.",
   },
   {
@@ -87,7 +87,7 @@ export const EVENT_REQUIREMENTS: readonly Requirement[] = [
     section: "8.4",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Every chunk says that its data is utf8 or base64.",
   },
   {
@@ -103,7 +103,7 @@ export const EVENT_REQUIREMENTS: readonly Requirement[] = [
     section: "8.4",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Every chunk says whether another follows, and only the last says no.",
   },
   {
@@ -119,7 +119,7 @@ export const EVENT_REQUIREMENTS: readonly Requirement[] = [
     section: "8.4",
     level: "MUST",
     side: "client",
-    status: "planned",
+    status: "covered",
     text: "A streamed result is the decoded data of its chunks, joined in the order of their numbers.",
   },
   {
@@ -127,7 +127,7 @@ export const EVENT_REQUIREMENTS: readonly Requirement[] = [
     section: "8.4",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "One job never has both an inline and a streamed result.",
   },
 ];

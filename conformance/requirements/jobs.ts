@@ -191,7 +191,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     section: "7.6",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "The principal that submitted a job may always subscribe to it.",
   },
   {
@@ -231,7 +231,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     section: "7.7",
     level: "SHOULD",
     side: "client",
-    status: "planned",
+    status: "covered",
     text: "A command line that lost its connection resumes its session.",
   },
 ];

@@ -31,7 +31,7 @@ export const LAWS: readonly Requirement[] = [
     section: "7.4",
     level: "LAW",
     side: "runtime",
-    status: "covered",
+    status: "planned",
     text: "No job lives on after its tree was stopped.",
   },
   {

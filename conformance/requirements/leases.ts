@@ -87,7 +87,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.5",
     level: "MUST",
     side: "both",
-    status: "planned",
+    status: "covered",
     text: "An expiry is an ISO 8601 time in UTC with a Z.",
   },
   {
@@ -103,7 +103,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.5",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "An expiry that is past or malformed is refused with INVALID_REQUEST.",
   },
   {
@@ -143,7 +143,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.6",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A budget is written as currency, colon and decimal.",
   },
   {

@@ -311,7 +311,7 @@ export const READINGS: readonly Requirement[] = [
     section: "7.2",
     level: "READING",
     side: "client",
-    status: "planned",
+    status: "covered",
     text: "The client always sends an idempotency key, so that a lost acceptance never runs a job twice.",
   },
   {
@@ -384,7 +384,15 @@ export const READINGS: readonly Requirement[] = [
     level: "READING",
     side: "runtime",
     status: "covered",
-    text: "One text frame holds one envelope of at most 1 MiB; over stdio, one line holds one.",
+    text: "One text frame holds one envelope of at most 1 MiB.",
+  },
+  {
+    id: "reading-frames-stdio",
+    section: "4",
+    level: "READING",
+    side: "runtime",
+    status: "planned",
+    text: "Over standard input and output, one line holds one envelope.",
   },
   {
     id: "reading-websocket-endpoint",

@@ -199,7 +199,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     section: "14",
     level: "SHOULD",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "One chunk of a result has a largest size.",
   },
   {
@@ -207,7 +207,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     section: "14",
     level: "SHOULD",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A streamed result has a largest total size.",
   },
   {
@@ -215,7 +215,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     section: "14",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Exceeding either size ends in INTERNAL_ERROR.",
   },
   {

@@ -7,7 +7,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "4",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A runtime that serves a network speaks WebSocket.",
   },
   {
@@ -23,7 +23,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "5",
     level: "MUST",
     side: "both",
-    status: "planned",
+    status: "covered",
     text: "Every message is one JSON object that carries the envelope's fields under the draft's names.",
   },
   {
@@ -79,7 +79,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "6.3",
     level: "MUST",
     side: "client",
-    status: "planned",
+    status: "covered",
     text: "A client that reconnects presents its newest resume token and the last event_seq it has seen.",
   },
   {
@@ -151,7 +151,7 @@ export const SESSION_REQUIREMENTS: readonly Requirement[] = [
     section: "6.5",
     level: "SHOULD",
     side: "client",
-    status: "planned",
+    status: "covered",
     text: "A client acknowledges at most once per event or per few hundred milliseconds, whichever is rarer.",
   },
   {

@@ -1,4 +1,4 @@
-/** The laws a run is held to (DESIGN §12), and who notes the first that is broken. */
+/** The laws a run is held to, and who notes the first that is broken. */
 
 export const LAWS = {
   "commit-then-publish": "nothing is sent before the commit that made it true is acknowledged",

@@ -43,7 +43,7 @@ describe("what an agent is told", () => {
 });
 
 describe("emission", () => {
-  it("puts each kind on the log in its form (§8.2)", async () => {
+  it("puts each kind on the log in its form [arcp-8.2-kinds]", async () => {
     const { host, ctx } = open();
     const { log } = ctx;
     await log("hello\nworld");
@@ -98,7 +98,7 @@ describe("emission", () => {
     ["emit", ['x-acme."', {}], "emit.kind"],
     ["emit", ["x-acme.a", []], "emit.body"],
     ["emit", ["x-acme.a", new Date(0)], "emit.body"],
-  ] as const)("%s refuses %j", async (method, args, field) => {
+  ] as const)("%s refuses %j [arcp-8.2.1-current-non-negative]", async (method, args, field) => {
     const { host, ctx } = open();
     await expect(loose(ctx)[method]?.(...args)).rejects.toMatchObject({ code: "INVALID_REQUEST", details: { field } });
     expect(host.entries).toEqual([]);

@@ -38,7 +38,7 @@ const text = fc.string({ unit: "grapheme", maxLength: 60 });
 const places = fc.array(fc.nat(200), { maxLength: 6 });
 
 describe("streamResult", () => {
-  it("assembles to what was written, wherever text or bytes were cut (§8.4)", async () => {
+  it("assembles to what was written, wherever text or bytes were cut [arcp-8.4-result-id] [arcp-8.4-chunk-seq] [arcp-8.4-chunk-order] [arcp-8.4-data] [arcp-8.4-encoding] [arcp-8.4-more]", async () => {
     await fc.assert(
       fc.asyncProperty(
         text,
@@ -59,7 +59,7 @@ describe("streamResult", () => {
     );
   });
 
-  it("cuts a long write into events, never inside a character", async () => {
+  it("cuts a long write into events, never inside a character [arcp-14-chunk-cap]", async () => {
     const { host, stream } = open("utf8");
     const long = `x${"😀".repeat(100_000)}`;
     await stream.write(long);
@@ -99,7 +99,7 @@ describe("streamResult", () => {
     await expect(cutOff.end()).rejects.toThrow("not UTF-8");
   });
 
-  it("is bounded: beyond 256 MiB it fails with INTERNAL_ERROR (§14)", async () => {
+  it("is bounded: beyond 256 MiB it fails with INTERNAL_ERROR [arcp-14-result-cap] [arcp-14-cap-exceeded]", async () => {
     const host = createTestHost();
     // The entries themselves are not kept: a quarter of a gigabyte of them is not what this is about.
     const { stream } = open("base64", { ...host, append: () => undefined });

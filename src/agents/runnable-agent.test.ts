@@ -124,7 +124,7 @@ describe("the result", () => {
     expect(failure.message).toContain("use ctx.streamResult()");
   });
 
-  it("may be streamed, and is then not given whole as well (§8.4)", async () => {
+  it("may be streamed, and is then not given whole as well [arcp-8.4-not-mixed]", async () => {
     const streamed = { stream: { resultId: expect.stringMatching(/^res_/), size: 2 }, summary: "short" };
     const write = async (ctx: AgentContext) => {
       const stream = ctx.streamResult();

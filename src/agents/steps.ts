@@ -1,4 +1,4 @@
-/** `ctx.step`: work whose value is recorded, so that a later attempt does not do it again (DESIGN §6, Recovery). */
+/** `ctx.step`: work whose value is recorded, so that a later attempt does not do it again. */
 import type { JobHost } from "../kernel/agents-port.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { AgentContext, Step } from "./agent-context.ts";

@@ -100,7 +100,7 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
   addToken("create", "make a token and print it: it is shown this once")
     .argument("<name>", "name of the token, and of whom it stands for, such as ci-bot")
     .option("--principal <id>", "whom it stands for, when several tokens are to be the same principal")
-    .option("--operator", "may see and stop everyone's jobs")
+    .option("--operator", "with the role of an operator, which is recorded and gives no rights yet")
     .option("--expires <time>", "when it ends: a time, or a length such as 30d")
     .action(async (name, options) =>
       finish(await (await import("./commands/token.ts")).createToken(name, options, io)),

@@ -15,9 +15,10 @@
 import type { Timer, World } from "../platform/world.ts";
 import { encode } from "../protocol/codec.ts";
 import { ARCP_VERSION } from "../protocol/envelope.ts";
+import { CLOSE } from "../protocol/framing.ts";
 import type { Message, MessageOf, PayloadOf } from "../protocol/registry.ts";
 import { ConnectionLostError, SessionError } from "./errors.ts";
-import { CLOSE_CODES, Link } from "./link.ts";
+import { Link } from "./link.ts";
 import { type ReconnectPolicy, reconnectDelay } from "./reconnect.ts";
 import type { OpenWebSocket } from "./web-socket.ts";
 
@@ -124,7 +125,7 @@ export class Conversation {
     const { openWebSocket, url, world, connectTimeoutMs } = this.#settings;
     this.#state = "opening";
     this.#setTimer(connectTimeoutMs, () => {
-      this.#drop(CLOSE_CODES.normal, "no welcome in time");
+      this.#drop(CLOSE.normal, "no welcome in time");
       this.#retry(`no welcome came within ${connectTimeoutMs} ms`);
     });
     try {
@@ -178,7 +179,7 @@ export class Conversation {
     if (payload.code === "RESUME_WINDOW_EXPIRED" && this.#sessionId !== undefined) {
       this.#sessionId = undefined;
       this.#resumeToken = undefined;
-      this.#drop(CLOSE_CODES.normal, "");
+      this.#drop(CLOSE.normal, "");
       return this.#open();
     }
     if (payload.retryable && this.#everLive) return this.#reconnect(`${payload.code}: ${payload.message}`);
@@ -204,11 +205,11 @@ export class Conversation {
     this.#link = undefined;
     const said = reason === "" ? `code ${code}` : `code ${code}, ${reason}`;
     if (this.#state === "closing") return this.#finish(closedError());
-    if (code === CLOSE_CODES.superseded) {
+    if (code === CLOSE.superseded) {
       const message = "another connection resumed this session";
       return this.#finish(new SessionError({ code: "SUPERSEDED", message, retryable: false }));
     }
-    if (code === CLOSE_CODES.unauthenticated) {
+    if (code === CLOSE.unauthenticated) {
       const message = `the runtime no longer takes the token: ${said}`;
       return this.#finish(new SessionError({ code: "UNAUTHENTICATED", message, retryable: false }));
     }
@@ -217,7 +218,7 @@ export class Conversation {
 
   /** Gives the connection up for another. */
   #reconnect(reason: string): void {
-    this.#drop(CLOSE_CODES.invalidMessage, reason);
+    this.#drop(CLOSE.invalidMessage, reason);
     this.#retry(reason);
   }
 
@@ -246,7 +247,7 @@ export class Conversation {
     this.#state = "ended";
     this.#timer?.cancel();
     this.#ackTimer?.cancel();
-    this.#drop(CLOSE_CODES.normal, "");
+    this.#drop(CLOSE.normal, "");
     this.#closed?.resolve();
     this.#handlers.ended(error);
   }

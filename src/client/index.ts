@@ -1,6 +1,7 @@
 /** `leasehold/client`: submit jobs to a runtime and follow them. Runs in a browser, in Node, and needs neither. */
 export type { JsonObject } from "../protocol/fields.ts";
 export type { EffectiveLease, LeaseRequest } from "../protocol/lease-fields.ts";
+export type { AgentInput, AgentOutput, AgentReference } from "./agent-types.ts";
 export { type ConnectOptions, connect } from "./connect.ts";
 export {
   ClientError,

@@ -5,18 +5,9 @@
 import type { Timer, World } from "../platform/world.ts";
 import { decode, encode } from "../protocol/codec.ts";
 import { ARCP_VERSION } from "../protocol/envelope.ts";
+import { CLOSE } from "../protocol/framing.ts";
 import { findMessage, type Message, type MessageOf } from "../protocol/registry.ts";
 import type { WebSocketLike } from "./web-socket.ts";
-
-/** Close codes (RFC 6455 §7.4): the private ones are the runtime's, and the client uses them in the same sense. */
-export const CLOSE_CODES = {
-  normal: 1000,
-  abnormal: 1006,
-  invalidMessage: 4400,
-  unauthenticated: 4401,
-  heartbeatLost: 4408,
-  superseded: 4409,
-} as const;
 
 /** Looks per heartbeat interval: with two, no pause between our messages is longer than one interval. */
 const LOOKS_PER_INTERVAL = 2;
@@ -54,8 +45,8 @@ export class Link {
       if (!this.#over) this.#receive(data);
     });
     // A browser says why in `close` only, and follows every `error` with one; others may leave it at the error.
-    socket.addEventListener("error", () => this.#lose(CLOSE_CODES.abnormal, "the connection failed"));
-    socket.addEventListener("close", ({ code, reason }) => this.#lose(code ?? CLOSE_CODES.abnormal, reason ?? ""));
+    socket.addEventListener("error", () => this.#lose(CLOSE.abnormal, "the connection failed"));
+    socket.addEventListener("close", ({ code, reason }) => this.#lose(code ?? CLOSE.abnormal, reason ?? ""));
   }
 
   /** Sends one message. Ignored once lost. */
@@ -99,12 +90,12 @@ export class Link {
 
   #receive(data: unknown): void {
     this.#heard = true;
-    if (typeof data !== "string") return this.#giveUp(CLOSE_CODES.invalidMessage, "a frame that is not text came");
+    if (typeof data !== "string") return this.#giveUp(CLOSE.invalidMessage, "a frame that is not text came");
     const decoded = decode(data, "to-client");
     if (!decoded.ok) {
       // A message of a later draft is nothing to this client; a broken one may have been an event.
       if (decoded.type !== undefined && findMessage(decoded.type) === undefined) return;
-      return this.#giveUp(CLOSE_CODES.invalidMessage, decoded.error.message);
+      return this.#giveUp(CLOSE.invalidMessage, decoded.error.message);
     }
     const { message } = decoded;
     if (message.type === "session.ping") this.#answer(message);
@@ -121,7 +112,7 @@ export class Link {
       this.#silentLooks = this.#heard ? 0 : this.#silentLooks + 1;
       this.#heard = false;
       if (this.#silentLooks >= SILENT_LOOKS) {
-        return this.#giveUp(CLOSE_CODES.heartbeatLost, "the runtime was silent for two heartbeat intervals");
+        return this.#giveUp(CLOSE.heartbeatLost, "the runtime was silent for two heartbeat intervals");
       }
       if (!this.#spoke) {
         const payload = { nonce: this.#world.ids.next("msg"), sent_at: this.#time() };

@@ -1,6 +1,6 @@
 /**
  * Requests that wait for their answer. An answer names its request by `request_id`; one that does not belongs to the
- * oldest request of its type, since answers leave in the order of the requests (DESIGN §5, order). A request outlives its
+ * oldest request of its type, since answers leave in the order of the requests. A request outlives its
  * connection: what is unanswered is sent again, under the same id.
  */
 import type { MessageOf, PayloadOf } from "../protocol/registry.ts";

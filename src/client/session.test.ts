@@ -114,7 +114,7 @@ it("connects, submits, follows the events and gets the result", async () => {
   expect(job.status).toBe("success");
 });
 
-it("puts a streamed result together", async () => {
+it("puts a streamed result together [arcp-8.4-assembly]", async () => {
   const rig = await open();
   const text = await submitEcho(rig);
   const bytes = await submitEcho(rig);
@@ -159,7 +159,7 @@ it("gives each failure to the call it belongs to", async () => {
   expect(await rig.settled(fine.result())).toBe(1);
 });
 
-it("resumes after a drop: every event once, in order, with the newest token", async () => {
+it("resumes after a drop: every event once, in order, with the newest token [arcp-6.3-client-presents-position]", async () => {
   const rig = await open();
   const job = await submitEcho(rig);
   const { events, end } = collect(job);
@@ -190,7 +190,7 @@ it("is not locked out by a welcome that is lost, however often", async () => {
   expect(await rig.settled(job.result())).toBe("done");
 });
 
-it("runs a job once when its acceptance is lost, and loses none of its events", async () => {
+it("runs a job once when its acceptance is lost, and loses none of its events [reading-client-sends-key]", async () => {
   const rig = await open();
   let losses = 2;
   rig.runtime.beforeSend = ({ type }) => type !== "job.accepted" || losses-- <= 0;
@@ -245,7 +245,7 @@ it("sends what was asked while there was no connection, and asks again what was 
   await expect(job.result()).rejects.toMatchObject({ code: "CANCELLED", finalStatus: "cancelled" });
 });
 
-it("does not fight for a session that another connection has resumed", async () => {
+it("does not fight for a session that another connection has resumed [reading-resume-supersedes]", async () => {
   const rig = await open();
   const job = await submitEcho(rig);
   const { end } = collect(job);
@@ -367,7 +367,7 @@ it.each([1_000_000, 100])(
   },
 );
 
-it("drops a repeat, and takes a gap for a broken connection", async () => {
+it("drops a repeat, and takes a gap for a broken connection [arcp-8.3-client-resumes-on-gap]", async () => {
   const rig = await open();
   const job = await submitEcho(rig);
   const { events } = collect(job);
@@ -417,7 +417,7 @@ it("drops a connection over which garbage came, and goes on over another", async
   expect(await rig.settled(job.result())).toBe("still here");
 });
 
-it("answers pings, pings when idle, and gives up a silent connection after two intervals", async () => {
+it("answers pings, pings when idle, and gives up a silent connection after two intervals [arcp-6.4-pong] [arcp-6.4-message-per-interval]", async () => {
   const rig = await open();
   rig.runtime.inject('{"arcp":"1.1","id":"x","type":"session.ping","payload":{"nonce":"n1"}}');
   await rig.world.settle();
@@ -435,7 +435,7 @@ it("answers pings, pings when idle, and gives up a silent connection after two i
   expect((await rig.settled(rig.session.jobs())).jobs).toEqual([]);
 });
 
-it("acknowledges what it has, a few times a second at most", async () => {
+it("acknowledges what it has, a few times a second at most [arcp-6.5-ack-rate]", async () => {
   const rig = await open();
   const job = await submitEcho(rig);
   for (let count = 0; count < 100; count++) {
@@ -448,7 +448,7 @@ it("acknowledges what it has, a few times a second at most", async () => {
   expect(acknowledged.at(-1)).toBe(100);
 });
 
-it("uses no feature that was not negotiated", async () => {
+it("uses no feature that was not negotiated [arcp-6.2-feature-outside-unused]", async () => {
   const rig = await open({ features: [] });
   rig.runtime.features = [];
   rig.runtime.drop();

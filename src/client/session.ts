@@ -1,5 +1,6 @@
 /** A session as a caller holds it: jobs are submitted, followed, listed and cancelled here, over whatever connection there is. */
 import { ARCP_VERSION } from "../protocol/envelope.ts";
+import { MAX_FRAME_BYTES } from "../protocol/framing.ts";
 import type { MessageOf, PayloadOf } from "../protocol/registry.ts";
 import type { AgentInput, AgentOutput, AgentReference } from "./agent-types.ts";
 import { Conversation, type ConversationSettings, closedError, type Incoming, type Welcome } from "./conversation.ts";
@@ -18,9 +19,6 @@ import {
 import { type AnyRequest, isAnswer, PendingRequests, type Request, type RequestType } from "./requests.ts";
 import { type JobFilter, type JobPage, listRequest, readPage, type SubmitOptions, submission } from "./submission.ts";
 
-/** Longest frame a runtime takes, in bytes (DESIGN §5, frames). */
-const MAX_FRAME_BYTES = 1_048_576;
-
 export interface AgentListing {
   readonly name: string;
   readonly versions: readonly string[];
@@ -35,7 +33,10 @@ export interface SubscribeOptions extends Waiting {
   readonly fromJobSeq?: number | undefined;
 }
 
-/** @typeParam Agents the runtime's agents, to type submissions by: `connect<typeof agents>(…)`. */
+/**
+ * Every call rejects with `RequestError` when the runtime refuses it, with `SessionError` once the session is over.
+ * @typeParam Agents the runtime's agents, to type submissions by: `connect<typeof agents>(…)`.
+ */
 export interface Session<Agents = unknown> extends AsyncDisposable {
   /** Changes only when the session's stream was kept no more, and another session took its place. */
   readonly id: string;
@@ -46,7 +47,7 @@ export interface Session<Agents = unknown> extends AsyncDisposable {
   /**
    * Submits a job (§7.1); resolves once the runtime has accepted it. It runs on whatever becomes of this session. An
    * abort while this waits also cancels the job, should it be accepted after all.
-   * Rejects with `RequestError` when refused, `TypeError` when the input is not JSON.
+   * Rejects with `TypeError` when the input is not JSON.
    */
   submit<const Reference extends AgentReference<Agents>>(
     agent: Reference,
@@ -183,7 +184,7 @@ export class LiveSession implements Session {
     const isForgotten = this.#jobs.isEnded(answer.job_id) && this.#jobs.findEnded(answer.job_id) === undefined;
     const handle = this.#jobs.claim(answer.job_id);
     handle.describe(answer, origin);
-    // A session is sent a job's stream once (DESIGN §5, re-attachment): to have it again is to ask for its history.
+    // A session is sent a job's stream once: to have it again is to ask for its history.
     if (isForgotten) this.#follow(handle, 0);
     return handle;
   }

@@ -12,6 +12,7 @@ export interface SubmitOptions extends Waiting {
   readonly expiresAt?: Date | string | undefined;
   /** Submissions with the same key are one job (§7.2). Made up when left out. */
   readonly idempotencyKey?: string | undefined;
+  /** Ends the job with `TIMEOUT` so many seconds after its acceptance (§7.3). Default: never. */
   readonly maxRuntimeSec?: number | undefined;
   /** 32 hex digits, or a W3C `traceparent` (§11). */
   readonly traceId?: string | undefined;
@@ -45,6 +46,7 @@ export interface JobFilter {
   readonly status?: readonly JobStatus[] | undefined;
   /** Name, or `name@version`. */
   readonly agent?: string | undefined;
+  /** As text, these are ISO 8601. */
   readonly createdAfter?: Date | string | undefined;
   readonly createdBefore?: Date | string | undefined;
   /** Most jobs per page; the runtime may give fewer. */
@@ -53,8 +55,10 @@ export interface JobFilter {
   readonly cursor?: string | undefined;
 }
 
+/** One job of a listing (§6.6). Times are ISO 8601; `budget` is per currency, and for display. */
 export interface JobListing {
   readonly id: string;
+  /** `name@version`. */
   readonly agent: string;
   readonly status: JobStatus;
   readonly lease: EffectiveLease;

@@ -234,7 +234,7 @@ export class ScriptedRuntime {
     return session;
   }
 
-  /** Valid are the newest token and the last one presented; presenting the newest ends the older (DESIGN §5, resume). */
+  /** Valid are the newest token and the last one presented; presenting the newest ends the older. */
   #resumed({ payload }: MessageOf<"session.resume">): ScriptedSession | undefined {
     const session = this.#sessions.get(payload.session_id);
     if (session === undefined) return undefined;

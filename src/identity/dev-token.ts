@@ -1,4 +1,4 @@
-/** The token of `leasehold dev`: made anew at each start, kept in memory only, allowed everything. */
+/** The token of `leasehold dev`, and of jobs from the runtime's own process: made anew at each start, for `dev`. */
 import type { Principal } from "../kernel/principal.ts";
 import type { Randomness } from "../platform/world.ts";
 import type { TokenSource } from "./authenticator.ts";

@@ -49,7 +49,7 @@ export interface JobHost {
    * emission waits for the buffer, not for the disk. After the job has left `running` nothing is recorded.
    * @param kind the entry's kind; `name` is the kind on the wire, which differs only for vendor kinds.
    * @param body the event's `body` as JSON text, without line breaks.
-   * @throws CodedError INVALID_REQUEST when the entry is larger than `maxEntryBytes`; the job's stop reason after a stop.
+   * @throws CodedError INVALID_REQUEST when the entry is longer than `MAX_ENTRY_LENGTH`; the job's stop reason after a stop.
    */
   append(kind: EntryKind, name: string, body: string): Promise<void> | undefined;
   /** Resolves once everything appended so far is durable; rejects when the job has been stopped. */

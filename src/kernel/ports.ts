@@ -1,5 +1,5 @@
 /**
- * What the kernel needs from outside: a `Store` that keeps everything and `Agents` that do the work.
+ * What the kernel needs of a store: the rows it keeps, and `Store` itself.
  * Rows are the kernel's own shapes; how a store lays them out on disk is its own business.
  */
 
@@ -19,7 +19,7 @@ export interface JobUpdate {
   readonly outcome: Outcome | null;
 }
 
-/** A run of consecutive entries of one job's log, from one commit. At most 256 entries or 64 KiB. */
+/** A run of consecutive entries of one job's log, from one commit. At most 256 entries or 64 KiB; a longer entry stands alone. */
 export interface Chunk {
   readonly job: JobId;
   /** `job_seq` of the first entry; positions begin at 1. */
@@ -95,7 +95,7 @@ export interface IdempotencyRow {
   readonly job: JobId;
 }
 
-/** What `ctx.step(name, …)` returned, as JSON text; absent text for `undefined`. */
+/** What `ctx.step(name, …)` returned, as JSON text; null for `undefined`. */
 export interface StepRow {
   readonly job: JobId;
   readonly name: string;

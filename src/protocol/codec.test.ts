@@ -16,7 +16,7 @@ function refusedField(text: string, direction: Direction = "to-runtime"): unknow
   return decoded.ok ? undefined : decoded.error.details?.field;
 }
 
-describe("the envelope (§5)", () => {
+describe("the envelope [arcp-5-envelope]", () => {
   test.each(["1.0", "1.1", "1.27"])("accepts arcp %s", (arcp) => {
     expect(decode(withFields({ arcp }), "to-runtime").ok).toBe(true);
   });

@@ -15,6 +15,7 @@ export {
 export type { EventKind } from "./event-kinds.ts";
 export { FEATURES, type Feature, intersectFeatures } from "./features.ts";
 export { JOB_STATUSES, type JsonObject, MAX_ID_LENGTH, type WireJobStatus } from "./fields.ts";
+export { CLOSE, MAX_FRAME_BYTES } from "./framing.ts";
 export { MAX_RUNTIME_SEC } from "./job-messages.ts";
 export {
   type EffectiveLease,

@@ -39,7 +39,14 @@ export function createInProcess(world: World, accept: (connection: Connection) =
 
   return {
     tokens: own,
-    session: () => (opening ??= open()),
+    session() {
+      opening ??= open().catch((error: unknown) => {
+        // The next submission tries again: what kept this one out, such as a full disk, may be over by then.
+        opening = undefined;
+        throw error;
+      });
+      return opening;
+    },
     async close() {
       const session = await opening?.catch(() => undefined);
       await session?.close();

@@ -52,6 +52,8 @@ export async function listen(
     server.once("error", reject);
     server.listen(port, host, resolve);
   });
+  // From here on a connection that cannot be accepted, as when file descriptors run out, is no reason to end.
+  server.on("error", (error) => environment.log.error({ err: error }, "a connection could not be accepted"));
   const bound = (server.address() as AddressInfo).port;
   const named = host.includes(":") ? `[${host}]` : host;
   return { url: `ws://${named}:${bound}${ARCP_PATH}`, host, port: bound, close: () => closeServer(server) };

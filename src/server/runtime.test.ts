@@ -7,6 +7,7 @@ import { defineAgent } from "../agents/define-agent.ts";
 import { connect } from "../client/connect.ts";
 import { createMemoryStore } from "../stores/memory/memory-store.ts";
 import { createFakeWorld } from "../testing/fake-world.ts";
+import { createFaultyStore } from "../testing/faulty-store.ts";
 import { createRuntime, type Runtime, type RuntimeOptions } from "./runtime.ts";
 
 const echo = defineAgent({ name: "echo", version: "1.0.0", run: async (_, input) => input });
@@ -77,7 +78,7 @@ describe("a runtime's port", () => {
     expect(JSON.stringify(await response.json())).toMatch(/WebSocket|\/arcp/);
   });
 
-  it("takes sessions, over which a job runs from submission to result", async () => {
+  it("takes sessions, over which a job runs from submission to result [arcp-4-websocket]", async () => {
     const { url } = await listening();
     await using session = await connect(url, { token: "any" });
     const job = await session.submit("echo", { a: 1 });
@@ -120,6 +121,14 @@ describe("a runtime in process", () => {
     const runtime = await start();
     await expect(runtime.submit("nobody", null)).rejects.toMatchObject({ code: "AGENT_NOT_AVAILABLE" });
     expect(await (await runtime.submit("echo", 1)).result()).toBe(1);
+  });
+
+  it("is not kept out for good by a store that failed once", async () => {
+    const store = createFaultyStore(createMemoryStore());
+    const runtime = await start({ store });
+    store.failNext();
+    await expect(runtime.submit("echo", 1)).rejects.toMatchObject({ code: "INTERNAL_ERROR", retryable: true });
+    expect(await (await runtime.submit("echo", 2)).result()).toBe(2);
   });
 });
 

@@ -29,7 +29,7 @@ export interface RuntimeOptions {
   readonly authenticator?: Authenticator;
   /** How long a session without a connection can be resumed, in seconds. Default: 600. */
   readonly resumeWindowSec?: number;
-  /** Default: 30. */
+  /** Each side of a session is heard at least this often (§6.4), in seconds. Default: 30. */
   readonly heartbeatIntervalSec?: number;
   /** Default: nothing is logged. */
   readonly log?: Log;
@@ -50,7 +50,10 @@ const FATAL_EXIT_CODE = 70;
 const DRAIN_LOOK_MS = 50;
 
 export interface Runtime {
-  /** Opens the port. May be called several times, for several addresses. */
+  /**
+   * Opens the port. May be called several times, for several addresses.
+   * @throws Error as Node has it, such as `EADDRINUSE`; or when the runtime is closed.
+   */
   listen(options?: ListenOptions): Promise<Address>;
   /** Takes charge of a connection of a transport of your own. */
   accept(connection: Connection): void;
@@ -164,5 +167,7 @@ async function openStore(directory: string): Promise<Store> {
 
 function endProcess(log: Log, error: unknown): void {
   log.error({ err: error }, "the store cannot be trusted any more; ending the process");
+  // A process must not end without a word.
+  if (log === silentLog) console.error(error);
   process.exit(FATAL_EXIT_CODE);
 }

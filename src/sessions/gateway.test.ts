@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { CLOSE } from "../transports/connection.ts";
+import { CLOSE } from "../protocol/framing.ts";
 import { refusals, type TestClient, theOne } from "./test-client.ts";
 import { startTestRuntime, type TestRuntime } from "./test-runtime.ts";
 
@@ -34,7 +34,7 @@ describe("malformed frames in an open session", () => {
     expect(client.line.closed).toBeUndefined();
     client.line.send("?");
     expect(await client.settled()).toHaveLength(1);
-    expect(client.line.closed?.code).toBe(CLOSE.invalidRequest);
+    expect(client.line.closed?.code).toBe(CLOSE.invalidMessage);
   });
 
   it("count anew after a good one", async () => {

@@ -8,8 +8,9 @@ import type { Log } from "../platform/log.ts";
 import type { Timer, World } from "../platform/world.ts";
 import { decode, type Refused } from "../protocol/codec.ts";
 import { CodedError } from "../protocol/errors.ts";
+import { CLOSE, MAX_FRAME_BYTES } from "../protocol/framing.ts";
 import type { Message } from "../protocol/registry.ts";
-import { CLOSE, type Connection, MAX_FRAME_BYTES } from "../transports/connection.ts";
+import type { Connection } from "../transports/connection.ts";
 import { Channel } from "./channel.ts";
 import type { HandlerContext } from "./handlers/handler.ts";
 import { Handshake } from "./handshake.ts";
@@ -120,7 +121,7 @@ class Conversation {
       channel.refuse(
         new CodedError("INVALID_REQUEST", `the first message did not come within ${FIRST_FRAME_MS / 1000} seconds`),
       );
-      this.#close(CLOSE.invalidRequest, "no hello");
+      this.#close(CLOSE.invalidMessage, "no hello");
     });
   }
 
@@ -138,7 +139,7 @@ class Conversation {
   #keepEarly(early: string[], text: string): void {
     this.#earlyLength += text.length;
     if (early.push(text) > MAX_EARLY_FRAMES || this.#earlyLength > MAX_EARLY_LENGTH) {
-      this.#close(CLOSE.invalidRequest, "too many messages ahead of the welcome");
+      this.#close(CLOSE.invalidMessage, "too many messages ahead of the welcome");
     }
   }
 
@@ -185,7 +186,7 @@ class Conversation {
       error instanceof CodedError ? error : new CodedError("INTERNAL_ERROR", "the session could not be opened");
     if (refusal.code === "INTERNAL_ERROR") this.#options.log.error({ err: error }, "a handshake failed");
     this.#channel.refuse(refusal, requestId);
-    const code = refusal.code === "UNAUTHENTICATED" ? CLOSE.unauthenticated : CLOSE.invalidRequest;
+    const code = refusal.code === "UNAUTHENTICATED" ? CLOSE.unauthenticated : CLOSE.invalidMessage;
     this.#close(refusal.code === "INTERNAL_ERROR" ? CLOSE.internalError : code, refusal.code);
   }
 
@@ -196,6 +197,6 @@ class Conversation {
     else this.#channel.refuse(error, requestId);
     this.#malformed++;
     const hopeless = this.#malformed >= MAX_MALFORMED_FRAMES;
-    if (hopeless || this.#context === undefined) this.#close(CLOSE.invalidRequest, "malformed message");
+    if (hopeless || this.#context === undefined) this.#close(CLOSE.invalidMessage, "malformed message");
   }
 }

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { CLOSE } from "../transports/connection.ts";
+import { CLOSE } from "../protocol/framing.ts";
 import { ALL_FEATURES, refusals, theOne } from "./test-client.ts";
 import { startTestRuntime, type TestRuntime } from "./test-runtime.ts";
 
@@ -39,7 +39,7 @@ describe("the first frame", () => {
     client.line.send(frame);
     const request = frame.includes("request-1") ? "request-1" : undefined;
     expect(refusals(await client.settled())).toEqual([["INVALID_REQUEST", request]]);
-    expect(client.line.closed?.code).toBe(CLOSE.invalidRequest);
+    expect(client.line.closed?.code).toBe(CLOSE.invalidMessage);
   });
 
   it("has ten seconds [reading-first-frame]", async () => {
@@ -47,7 +47,7 @@ describe("the first frame", () => {
     expect(await client.after(9_999)).toEqual([]);
     expect(client.line.closed).toBeUndefined();
     expect(refusals(await client.after(1))).toEqual([["INVALID_REQUEST", undefined]]);
-    expect(client.line.closed?.code).toBe(CLOSE.invalidRequest);
+    expect(client.line.closed?.code).toBe(CLOSE.invalidMessage);
   });
 
   it("ends the wait for it", async () => {
@@ -84,7 +84,7 @@ describe("versions", () => {
     const client = runtime.connect();
     client.line.send(helloOf({ arcp }));
     expect(refusals(await client.settled())).toEqual([["INVALID_REQUEST", "request-1"]]);
-    expect(client.line.closed?.code).toBe(CLOSE.invalidRequest);
+    expect(client.line.closed?.code).toBe(CLOSE.invalidMessage);
   });
 });
 
@@ -198,7 +198,7 @@ describe("the welcome", () => {
     client.hello();
     for (let count = 0; count < 3; count++) client.send("job.submit", { agent: "echo", input: "x".repeat(400_000) });
     await client.settled();
-    expect(client.line.closed?.code).toBe(CLOSE.invalidRequest);
+    expect(client.line.closed?.code).toBe(CLOSE.invalidMessage);
     expect(await runtime.store.listJobs({ principal: "tests/ann", limit: 9 })).toEqual([]);
   });
 
@@ -207,6 +207,6 @@ describe("the welcome", () => {
     client.hello();
     for (let count = 0; count < 257; count++) client.send("session.ping", { nonce: "n" });
     await client.settled();
-    expect(client.line.closed?.code).toBe(CLOSE.invalidRequest);
+    expect(client.line.closed?.code).toBe(CLOSE.invalidMessage);
   });
 });

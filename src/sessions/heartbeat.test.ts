@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { CLOSE } from "../transports/connection.ts";
+import { CLOSE } from "../protocol/framing.ts";
 import { isSequenced, ofType, refusals, type TestClient, theOne, type Welcome } from "./test-client.ts";
 import { startTestRuntime, type TestRuntime } from "./test-runtime.ts";
 

@@ -6,7 +6,7 @@
 import { formatTime } from "../kernel/log/entry.ts";
 import type { Timer, World } from "../platform/world.ts";
 import { CodedError } from "../protocol/errors.ts";
-import { CLOSE } from "../transports/connection.ts";
+import { CLOSE } from "../protocol/framing.ts";
 import type { Channel } from "./channel.ts";
 
 /** How many silent intervals a peer is allowed. */

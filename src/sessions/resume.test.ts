@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { CLOSE } from "../protocol/framing.ts";
 import { createMemoryStore, type MemoryStore } from "../stores/memory/memory-store.ts";
-import { CLOSE } from "../transports/connection.ts";
 import { isSequenced, type ResumePoint, refusals, type TestClient, theOne, type Welcome } from "./test-client.ts";
 import { startTestRuntime, type TestRuntime } from "./test-runtime.ts";
 import { TestSession } from "./test-session.ts";
@@ -154,7 +154,7 @@ describe("the position of a resume", () => {
     await client.submit("echo");
     const { next, received } = await resumed(pointOf(welcome, 3));
     expect(refusals(received)).toEqual([["INVALID_REQUEST", "request-1"]]);
-    expect(next.line.closed?.code).toBe(CLOSE.invalidRequest);
+    expect(next.line.closed?.code).toBe(CLOSE.invalidMessage);
     expect(client.line.closed).toBeUndefined();
   });
 

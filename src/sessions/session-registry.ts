@@ -7,7 +7,7 @@ import { type Principal, principalKey } from "../kernel/principal.ts";
 import type { Log } from "../platform/log.ts";
 import type { Timer, World } from "../platform/world.ts";
 import type { Feature } from "../protocol/features.ts";
-import { CLOSE } from "../transports/connection.ts";
+import { CLOSE } from "../protocol/framing.ts";
 import type { Channel } from "./channel.ts";
 import type { CatchUp } from "./outbox/catch-up.ts";
 import type { Outbox } from "./outbox/outbox.ts";

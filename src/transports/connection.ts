@@ -1,17 +1,5 @@
 /** One live transport: text frames in, text frames out. Knows bytes, not messages. */
 
-/** Close codes of ours, in WebSocket's private range. Other transports carry them as they can. */
-export const CLOSE = {
-  normal: 1000,
-  goingAway: 1001,
-  internalError: 1011,
-  invalidRequest: 4400,
-  unauthenticated: 4401,
-  heartbeatLost: 4408,
-  /** A newer connection resumed the same session. The client must not reconnect to fight for it. */
-  superseded: 4409,
-} as const;
-
 export interface Peer {
   /** Remote address as the transport knows it; for logs. */
   readonly address: string;
@@ -42,7 +30,5 @@ export interface Connection {
   close(code: number, reason: string): void;
 }
 
-/** Longest frame accepted from a peer, in bytes. A longer one closes the connection. */
-export const MAX_FRAME_BYTES = 1_048_576;
 /** Unsent bytes from which a connection counts as overloaded. */
 export const OVERLOAD_BYTES = 1_048_576;

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { CLOSE, MAX_FRAME_BYTES } from "../protocol/framing.ts";
 import { createFakeWorld } from "../testing/fake-world.ts";
-import { CLOSE, type Connection, MAX_FRAME_BYTES } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import { CLOSE_TIMEOUT_MS } from "./limits.ts";
 import { createMemoryConnectionPair, type MemoryConnectionOptions } from "./memory.ts";
 

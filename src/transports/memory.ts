@@ -4,7 +4,8 @@
  * same calls give the same run. A drop loses what was on the way, a stall makes the server side overloaded.
  */
 import type { Timer, Timers } from "../platform/world.ts";
-import { type Connection, type ConnectionHandlers, MAX_FRAME_BYTES, OVERLOAD_BYTES, type Peer } from "./connection.ts";
+import { CLOSE, MAX_FRAME_BYTES } from "../protocol/framing.ts";
+import { type Connection, type ConnectionHandlers, OVERLOAD_BYTES, type Peer } from "./connection.ts";
 import { CLOSE_TIMEOUT_MS } from "./limits.ts";
 import { createMemoryPipe } from "./memory-pipe.ts";
 
@@ -53,7 +54,6 @@ export interface MemoryClient {
 }
 
 const LOCAL_PEER: Peer = { address: "memory", confidential: true };
-const ABNORMAL = 1006;
 const MESSAGE_TOO_BIG = 1009;
 
 /** The two ends of one connection. */
@@ -148,9 +148,9 @@ export function createMemoryConnectionPair(options: MemoryConnectionOptions): {
       toServer.end(code, reason);
     },
     drop({ toClient: clientKeeps = 0, toServer: serverKeeps = 0 } = {}) {
-      toClient.cut(clientKeeps, ABNORMAL, "");
+      toClient.cut(clientKeeps, CLOSE.abnormal, "");
       toClient.release();
-      toServer.cut(serverKeeps, ABNORMAL, "");
+      toServer.cut(serverKeeps, CLOSE.abnormal, "");
     },
     stall: () => toClient.hold(),
     resume: () => toClient.release(),

@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import { describe, expect, test } from "vitest";
 import { type Log, silentLog } from "../platform/log.ts";
+import { CLOSE, MAX_FRAME_BYTES } from "../protocol/framing.ts";
 import { createFakeWorld } from "../testing/fake-world.ts";
-import { CLOSE, MAX_FRAME_BYTES, OVERLOAD_BYTES } from "./connection.ts";
+import { OVERLOAD_BYTES } from "./connection.ts";
 import { CLOSE_TIMEOUT_MS, MAX_UNSENT_BYTES } from "./limits.ts";
 import {
   clientFrame,
@@ -228,8 +229,8 @@ describe("closing", () => {
     await using pair = await connectPair();
     const { connection, closed } = pair;
     watchConnection(connection);
-    connection.close(CLOSE.invalidRequest, "é".repeat(200));
-    expect(await closed).toEqual({ code: CLOSE.invalidRequest, reason: "é".repeat(61) });
+    connection.close(CLOSE.invalidMessage, "é".repeat(200));
+    expect(await closed).toEqual({ code: CLOSE.invalidMessage, reason: "é".repeat(61) });
   });
 
   test("the peer's code and reason reach us and are echoed; no data frame follows the echo", async () => {

@@ -7,7 +7,8 @@ import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
 import type { Log } from "../platform/log.ts";
 import type { Timer, Timers } from "../platform/world.ts";
-import { CLOSE, type Connection, type ConnectionHandlers, OVERLOAD_BYTES, type Peer } from "./connection.ts";
+import { CLOSE } from "../protocol/framing.ts";
+import { type Connection, type ConnectionHandlers, OVERLOAD_BYTES, type Peer } from "./connection.ts";
 import { CLOSE_TIMEOUT_MS, MAX_UNSENT_BYTES } from "./limits.ts";
 import { encodeTextFrame } from "./text-frame.ts";
 
@@ -24,7 +25,6 @@ interface Ending {
 /** RFC 6455 §7.4.1. */
 const PROTOCOL_ERROR = 1002;
 const UNSUPPORTED_DATA = 1003;
-const ABNORMAL = 1006;
 const POLICY_VIOLATION = 1008;
 const STATUS_BY_WS_ERROR: Readonly<Record<string, number>> = {
   WS_ERR_INVALID_UTF8: 1007,
@@ -36,7 +36,7 @@ const MAX_REASON_BYTES = 123;
 
 function statusOf(error: Error): number {
   const code = "code" in error ? String(error.code) : "";
-  if (!code.startsWith("WS_ERR_")) return ABNORMAL;
+  if (!code.startsWith("WS_ERR_")) return CLOSE.abnormal;
   return STATUS_BY_WS_ERROR[code] ?? PROTOCOL_ERROR;
 }
 
@@ -161,7 +161,7 @@ class WebSocketConnection implements Connection {
       handlers.frame(text);
     } catch (error) {
       this.#environment.log.error(
-        { error, address: this.peer.address },
+        { err: error, address: this.peer.address },
         "handling a frame threw; closing the connection",
       );
       this.close(CLOSE.internalError, "The runtime failed while handling a frame.");

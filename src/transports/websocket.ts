@@ -2,7 +2,8 @@
 import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
-import { type Connection, MAX_FRAME_BYTES, type Peer } from "./connection.ts";
+import { MAX_FRAME_BYTES } from "../protocol/framing.ts";
+import type { Connection, Peer } from "./connection.ts";
 import { type HostRules, isLoopbackAddress, refuseHost } from "./host-check.ts";
 import { CLOSE_TIMEOUT_MS } from "./limits.ts";
 import { createWebSocketConnection, type WebSocketEnvironment } from "./websocket-connection.ts";

@@ -73,7 +73,7 @@ describe("lease_request (§9.2)", () => {
   });
 });
 
-describe("cost.budget (§9.6)", () => {
+describe("cost.budget [arcp-9.6-amounts]", () => {
   test.each([
     ["USD:5.00", "5"],
     ["USD:0", "0"],
@@ -157,7 +157,7 @@ describe("max_budget", () => {
   });
 });
 
-describe("lease_constraints (§9.5)", () => {
+describe("lease_constraints [arcp-9.5-utc]", () => {
   test("reads a time, and keeps it as it was written", () => {
     for (const text of [LATER, "2026-05-13T23:42Z", "2026-05-13T23:42:00.000Z"]) {
       const { expiresAt, expiresAtText } = parseLease({}, { expires_at: text }, NOW);

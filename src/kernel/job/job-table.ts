@@ -84,9 +84,7 @@ export class JobTable {
   }
 
   #committed(job: ActiveJob, ended: boolean): void {
-    if (ended) {
-      this.#jobs.delete(job.record.id);
-    }
+    if (ended) this.#jobs.delete(job.record.id);
     for (const watcher of this.#watchers.get(job.record.id) ?? []) watcher();
   }
 

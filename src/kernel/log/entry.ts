@@ -4,7 +4,7 @@ import { EVENT_KINDS } from "../../protocol/event-kinds.ts";
 import type { JobRecord } from "../job/job-record.ts";
 import type { Chunk } from "../ports.ts";
 
-/** Limits of one stored chunk (DESIGN §4): small enough to page through, large enough to make a row cheap. */
+/** Limits of one stored chunk: small enough to page through, large enough to make a row cheap. */
 const MAX_CHUNK_ENTRIES = 256;
 const MAX_CHUNK_BYTES = 65_536;
 

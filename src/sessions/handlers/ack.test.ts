@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { Store } from "../../kernel/ports.ts";
+import { CLOSE } from "../../protocol/framing.ts";
 import { createMemoryStore, type MemoryStore } from "../../stores/memory/memory-store.ts";
 import { createFaultyStore } from "../../testing/faulty-store.ts";
-import { CLOSE } from "../../transports/connection.ts";
 import { isSequenced, type TestClient, type Welcome } from "../test-client.ts";
 import { startTestRuntime, type TestRuntime } from "../test-runtime.ts";
 import { streamProblems } from "../test-stream-laws.ts";

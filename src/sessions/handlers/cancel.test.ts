@@ -68,7 +68,7 @@ describe("the submitting session [arcp-7.4-submitter-cancels]", () => {
 });
 
 describe("nothing is recorded after a cancel", () => {
-  it("of what the agent still does [law-tree-stops] [law-one-terminal]", async () => {
+  it("of what the agent still does [law-one-terminal]", async () => {
     const { ctx, finish } = runtime.puppet(job);
     client.send("job.cancel", { job_id: job });
     await client.settled();

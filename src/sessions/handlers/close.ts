@@ -1,5 +1,5 @@
 /** `session.close` (§6.7): the conversation pauses. Jobs run on, and the session stays resumable in its window. */
-import { CLOSE } from "../../transports/connection.ts";
+import { CLOSE } from "../../protocol/framing.ts";
 import type { Handler } from "./handler.ts";
 
 export const handleClose: Handler<"session.close"> = ({ channel }, message) => {

@@ -220,7 +220,7 @@ describe("refusals", () => {
     },
   );
 
-  it("an expiry in the past is refused", async () => {
+  it("an expiry in the past is refused [arcp-9.5-invalid-refused]", async () => {
     client.send("job.submit", { agent: "echo", lease_constraints: { expires_at: "2025-12-31T23:59:59Z" } });
     expect(refusals(await client.settled())).toEqual([["INVALID_REQUEST", "request-2"]]);
   });

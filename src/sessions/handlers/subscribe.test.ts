@@ -45,7 +45,7 @@ describe("job.subscribed", () => {
     });
   });
 
-  it("comes first, then the replay, then what is live [reading-subscribe-order] [arcp-7.6-interleaved]", async () => {
+  it("comes first, then the replay, then what is live [reading-subscribe-order] [arcp-7.6-interleaved] [arcp-7.6-submitter-observes]", async () => {
     watcher.send("job.subscribe", { job_id: job, history: true });
     const received = await watcher.settled();
     expect(received.map(({ type }) => type)).toEqual(["job.subscribed", "job.event", "job.event", "job.event"]);

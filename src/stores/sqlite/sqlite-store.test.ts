@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -21,6 +21,16 @@ describe("opening", () => {
     expect(statSync(directory).mode & 0o777).toBe(0o700);
     await store.close();
     expect(statSync(join(directory, "leasehold.db")).isFile()).toBe(true);
+  });
+
+  it("makes files for its user alone in a directory that others may read", async () => {
+    chmodSync(scratch, 0o755);
+    const store = await openSqliteStore({ directory: scratch });
+    await store.commit({ claims: [], rows: { jobs: [aJob("a")] } });
+    for (const file of ["leasehold.db", "leasehold.db-wal"]) {
+      expect(statSync(join(scratch, file)).mode & 0o777).toBe(0o600);
+    }
+    await store.close();
   });
 
   it("waits for the disk at every commit", () => {

@@ -38,6 +38,7 @@ export async function openSqliteStore({ directory, maxBytes }: SqliteStoreOption
   let database: Database | undefined;
   try {
     const file = join(path, "leasehold.db");
+    makePrivate(file);
     database = openDatabase(file, maxBytes);
     migrate(database, file);
     return createStore(prepareTables(database), lock);
@@ -59,6 +60,11 @@ function makeDirectory(path: string): void {
     fsyncSync(descriptor);
     closeSync(descriptor);
   } while (made !== dirname(first));
+}
+
+/** A new database is its owner's alone, also in a directory others may read. SQLite gives its other files the same mode. */
+function makePrivate(file: string): void {
+  closeSync(openSync(file, "a", 0o600));
 }
 
 function prepareTables(database: Database): Tables {
