@@ -95,7 +95,7 @@ export const READINGS: readonly Requirement[] = [
     section: "6.1",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A token that is revoked or expires takes its live connections with it.",
   },
   {

@@ -132,3 +132,30 @@ describe("a runtime that closes", () => {
     expect(runtime.world.pendingTimers).toBe(0);
   });
 });
+
+describe("a token that was revoked or has expired", () => {
+  it("takes its live connections with it, and no others [reading-revoked-token-closes]", async () => {
+    const other = runtime.connect();
+    await other.open({ token: "bob" });
+    runtime.revoked.add("ann");
+    await runtime.world.advance(10_000);
+    expect(refusals(client.line.take().map((text) => JSON.parse(text)))).toEqual([["UNAUTHENTICATED", undefined]]);
+    expect(client.line.closed?.code).toBe(CLOSE.unauthenticated);
+    expect(other.line.closed).toBeUndefined();
+  });
+
+  it("touches no job", async () => {
+    const job = (await client.submit("puppet")).payload.job_id;
+    runtime.revoked.add("ann");
+    await runtime.world.advance(10_000);
+    expect(runtime.puppet(job).ctx.signal.aborted).toBe(false);
+  });
+
+  it("closes nothing while tokens cannot be read", async () => {
+    runtime.tokensAreUnreadable = true;
+    await runtime.world.advance(20_000);
+    expect(client.line.closed).toBeUndefined();
+    expect(runtime.errors.splice(0)).not.toEqual([]);
+    runtime.tokensAreUnreadable = false;
+  });
+});

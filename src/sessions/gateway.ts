@@ -1,32 +1,19 @@
-/**
- * The ARCP face as transports see it: takes a connection, waits for its first frame, welcomes it into a session, and
- * routes what follows. A malformed frame is answered, never dropped in silence; too many in a row end the connection.
- */
+/** The ARCP face as transports see it: takes connections, and keeps an eye on those that are open. */
 import type { Authenticator } from "../identity/authenticator.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Log } from "../platform/log.ts";
 import type { Timer, World } from "../platform/world.ts";
-import { decode, type Refused } from "../protocol/codec.ts";
-import { CodedError } from "../protocol/errors.ts";
-import { CLOSE, MAX_FRAME_BYTES } from "../protocol/framing.ts";
-import type { Message } from "../protocol/registry.ts";
+import { CLOSE } from "../protocol/framing.ts";
 import type { Connection } from "../transports/connection.ts";
 import { Channel } from "./channel.ts";
-import type { HandlerContext } from "./handlers/handler.ts";
+import { Conversation } from "./conversation.ts";
 import { Handshake } from "./handshake.ts";
-import { startHeartbeat } from "./heartbeat.ts";
 import { CatchUp } from "./outbox/catch-up.ts";
 import type { Outbox } from "./outbox/outbox.ts";
-import { route } from "./router.ts";
 import { SessionRegistry } from "./session-registry.ts";
 
-/** How long a connection may take for its first frame. */
-const FIRST_FRAME_MS = 10_000;
-/** Malformed frames in a row after which the connection is closed. */
-const MAX_MALFORMED_FRAMES = 8;
-/** Frames that may wait for the welcome, and their length together; a client that sends more ahead of it is closed. */
-const MAX_EARLY_FRAMES = 256;
-const MAX_EARLY_LENGTH = MAX_FRAME_BYTES;
+/** How long a token that was revoked, or has expired, may still hold a connection open. */
+const AUTHENTICATE_AGAIN_MS = 10_000;
 
 export interface GatewayOptions {
   readonly kernel: Kernel;
@@ -43,8 +30,11 @@ export class Gateway {
   readonly #options: GatewayOptions;
   readonly #registry: SessionRegistry;
   readonly #handshake: Handshake;
-  readonly #channels = new Set<Channel>();
-  #bootWindow: { cancel(): void } | undefined;
+  readonly #conversations = new Map<Channel, Conversation>();
+  #bootWindow: Timer | undefined;
+  /** Runs while there are connections. */
+  #nextCheck: Timer | undefined;
+  #closed = false;
 
   constructor(options: GatewayOptions) {
     const { kernel, outbox, world, log } = options;
@@ -71,12 +61,14 @@ export class Gateway {
     const { world, log } = this.#options;
     const channel = new Channel(connection, world.ids, world.clock);
     const conversation = new Conversation(channel, this.#options, this.#handshake, this.#registry);
-    this.#channels.add(channel);
+    this.#conversations.set(channel, conversation);
+    this.#scheduleCheck();
     connection.open({
       frame: (text) => conversation.receive(text),
       drained: () => conversation.drained(),
       closed: (code, reason) => {
-        this.#channels.delete(channel);
+        this.#conversations.delete(channel);
+        if (this.#conversations.size === 0) this.#cancelCheck();
         log.debug({ address: connection.peer.address, code, reason }, "a connection closed");
         conversation.closed();
       },
@@ -89,114 +81,27 @@ export class Gateway {
 
   /** Closes all connections. Sessions stay resumable. */
   close(): void {
+    this.#closed = true;
+    this.#cancelCheck();
     this.#bootWindow?.cancel();
     this.#registry.close();
-    for (const channel of this.#channels) channel.close(CLOSE.goingAway, "the runtime is shutting down");
-  }
-}
-
-/** One connection's conversation, from its first frame to its end. */
-class Conversation {
-  readonly #channel: Channel;
-  readonly #options: GatewayOptions;
-  readonly #handshake: Handshake;
-  readonly #registry: SessionRegistry;
-  readonly #greeting: Timer;
-  /** What came between the first frame and the welcome: it is answered after the welcome. */
-  #early: string[] | undefined;
-  #earlyLength = 0;
-  #context: HandlerContext | undefined;
-  #heartbeat: Timer | undefined;
-  #malformed = 0;
-  /** We have closed the connection: what still comes is not listened to. */
-  #deaf = false;
-  #closed = false;
-
-  constructor(channel: Channel, options: GatewayOptions, handshake: Handshake, registry: SessionRegistry) {
-    this.#channel = channel;
-    this.#options = options;
-    this.#handshake = handshake;
-    this.#registry = registry;
-    this.#greeting = options.world.timers.after(FIRST_FRAME_MS, () => {
-      channel.refuse(
-        new CodedError("INVALID_REQUEST", `the first message did not come within ${FIRST_FRAME_MS / 1000} seconds`),
-      );
-      this.#close(CLOSE.invalidMessage, "no hello");
-    });
+    for (const channel of this.#conversations.keys()) channel.close(CLOSE.goingAway, "the runtime is shutting down");
   }
 
-  receive(text: string): void {
-    if (this.#deaf) return;
-    this.#channel.lastReceivedAt = this.#options.world.clock.now();
-    if (this.#early !== undefined) return this.#keepEarly(this.#early, text);
-    const decoded = decode(text, "to-runtime");
-    if (!decoded.ok) return this.#refuseMalformed(decoded);
-    this.#malformed = 0;
-    if (this.#context === undefined) void this.#greet(decoded.message);
-    else void route(this.#context, decoded.message, this.#options.log);
+  #scheduleCheck(): void {
+    if (this.#closed || this.#conversations.size === 0) return;
+    this.#nextCheck ??= this.#options.world.timers.after(AUTHENTICATE_AGAIN_MS, () => void this.#check());
   }
 
-  #keepEarly(early: string[], text: string): void {
-    this.#earlyLength += text.length;
-    if (early.push(text) > MAX_EARLY_FRAMES || this.#earlyLength > MAX_EARLY_LENGTH) {
-      this.#close(CLOSE.invalidMessage, "too many messages ahead of the welcome");
-    }
+  #cancelCheck(): void {
+    this.#nextCheck?.cancel();
+    this.#nextCheck = undefined;
   }
 
-  #close(code: number, reason: string): void {
-    this.#deaf = true;
-    this.#early = undefined;
-    this.#channel.close(code, reason);
-  }
-
-  drained(): void {
-    this.#context?.session.stream.signal();
-  }
-
-  closed(): void {
-    this.#closed = true;
-    this.#greeting.cancel();
-    this.#heartbeat?.cancel();
-    this.#channel.abandon();
-    if (this.#context !== undefined) this.#registry.detach(this.#context.session, this.#channel);
-  }
-
-  async #greet(message: Message<"to-runtime">): Promise<void> {
-    this.#greeting.cancel();
-    this.#early = [];
-    try {
-      const { principal, session } = await this.#handshake.welcome(this.#channel, message);
-      const { kernel, outbox, world, heartbeatIntervalSec } = this.#options;
-      const context: HandlerContext = { kernel, outbox, world, principal, session, channel: this.#channel };
-      this.#context = context;
-      if (this.#closed) return this.#registry.detach(session, this.#channel);
-      if (session.features.has("heartbeat")) {
-        this.#heartbeat = startHeartbeat(this.#channel, heartbeatIntervalSec * 1000, world);
-      }
-      const early = this.#early ?? [];
-      this.#early = undefined;
-      for (const text of early) this.receive(text);
-    } catch (error) {
-      this.#refuseGreeting(error, message.id);
-    }
-  }
-
-  #refuseGreeting(error: unknown, requestId: string): void {
-    const refusal =
-      error instanceof CodedError ? error : new CodedError("INTERNAL_ERROR", "the session could not be opened");
-    if (refusal.code === "INTERNAL_ERROR") this.#options.log.error({ err: error }, "a handshake failed");
-    this.#channel.refuse(refusal, requestId);
-    const code = refusal.code === "UNAUTHENTICATED" ? CLOSE.unauthenticated : CLOSE.invalidMessage;
-    this.#close(refusal.code === "INTERNAL_ERROR" ? CLOSE.internalError : code, refusal.code);
-  }
-
-  #refuseMalformed(refused: Refused): void {
-    const { error, requestId, type } = refused;
-    // An answer to a submission has its place among the others, whatever is wrong with the submission.
-    if (type === "job.submit") this.#channel.reserveReply().refuse(error, requestId);
-    else this.#channel.refuse(error, requestId);
-    this.#malformed++;
-    const hopeless = this.#malformed >= MAX_MALFORMED_FRAMES;
-    if (hopeless || this.#context === undefined) this.#close(CLOSE.invalidMessage, "malformed message");
+  /** One connection after the other: thousands at once would hold everything up. */
+  async #check(): Promise<void> {
+    for (const conversation of [...this.#conversations.values()]) await conversation.authenticateAgain();
+    this.#nextCheck = undefined;
+    this.#scheduleCheck();
   }
 }

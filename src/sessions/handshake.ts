@@ -3,7 +3,7 @@
  * one. Authentication comes first, always. Each welcome carries a new resume token; valid from then on are that one and
  * the one presented last, so that a welcome lost on the way locks nobody out.
  */
-import type { Authenticator } from "../identity/authenticator.ts";
+import type { Authenticator, Credentials } from "../identity/authenticator.ts";
 import { equalHashes, hashToken } from "../identity/token-hash.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { SessionRow } from "../kernel/ports.ts";
@@ -30,9 +30,10 @@ export interface HandshakeOptions {
   readonly heartbeatIntervalSec: number;
 }
 
-/** Who came, and the session they are in. */
+/** Who came, by which credentials, and the session they are in. */
 export interface Welcomed {
   readonly principal: Principal;
+  readonly credentials: Credentials;
   readonly session: Session;
 }
 
@@ -57,22 +58,20 @@ export class Handshake {
         },
       );
     }
-    const principal = await this.#authenticate(channel, message);
+    const credentials = credentialsOf(channel, message);
+    const principal = await this.#authenticate(credentials);
     const point = message.type === "session.resume" ? message.payload : message.payload.resume;
-    if (point !== undefined) return { principal, session: await this.#resume(channel, message.id, principal, point) };
+    if (point !== undefined) {
+      return { principal, credentials, session: await this.#resume(channel, message.id, principal, point) };
+    }
     if (message.type === "session.resume") throw new CodedError("INVALID_REQUEST", "session.resume names no session");
-    return { principal, session: await this.#open(channel, message, principal) };
+    return { principal, credentials, session: await this.#open(channel, message, principal) };
   }
 
-  async #authenticate(channel: Channel, message: MessageOf<"session.hello" | "session.resume">): Promise<Principal> {
-    const { auth } = message.payload;
-    const token = auth?.token ?? channel.connection.peer.bearer;
-    const principal = await this.#options.authenticator.authenticate({
-      ...(auth?.scheme === undefined ? {} : { scheme: auth.scheme }),
-      ...(token === undefined ? {} : { token }),
-    });
+  async #authenticate(credentials: Credentials): Promise<Principal> {
+    const principal = await this.#options.authenticator.authenticate(credentials);
     if (principal !== undefined) return principal;
-    const problem = token === undefined ? "no token was given" : "the token is unknown, revoked or expired";
+    const problem = credentials.token === undefined ? "no token was given" : "the token is unknown, revoked or expired";
     throw new CodedError("UNAUTHENTICATED", `${problem}; send a bearer token in payload.auth.token`);
   }
 
@@ -173,6 +172,12 @@ export class Handshake {
   #newToken(): string {
     return `rt_${toHex(this.#options.world.random.bytes(RESUME_TOKEN_BYTES))}`;
   }
+}
+
+/** The token of the message, or else of the upgrade. */
+function credentialsOf(channel: Channel, message: MessageOf<"session.hello" | "session.resume">): Credentials {
+  const { auth } = message.payload;
+  return { scheme: auth?.scheme, token: auth?.token ?? channel.connection.peer.bearer };
 }
 
 function isValidToken(row: SessionRow, presented: string): boolean {

@@ -39,6 +39,10 @@ export class TestRuntime {
   readonly store: Store;
   /** Lines an operator would see as errors. */
   readonly errors: string[] = [];
+  /** Tokens that were good, and are not any more. */
+  readonly revoked = new Set<string>();
+  /** While set, nobody can be authenticated: looking tokens up fails. */
+  tokensAreUnreadable = false;
   /** Running jobs of the agent `puppet`, by id. */
   readonly puppets = new Map<string, Puppet>();
   readonly #options: TestRuntimeOptions;
@@ -48,6 +52,11 @@ export class TestRuntime {
     this.#options = options;
     this.world = options.world ?? createFakeWorld();
     this.store = options.store ?? createMemoryStore();
+  }
+
+  #authenticate(token: string | undefined): Principal | undefined {
+    if (this.tokensAreUnreadable) throw new Error("tokens cannot be read");
+    return token !== undefined && this.revoked.has(token) ? undefined : authenticate(token);
   }
 
   async start(): Promise<this> {
@@ -64,7 +73,7 @@ export class TestRuntime {
       store: this.store,
       world: this.world,
       log: this.#log(),
-      authenticator: { authenticate: async ({ token }) => authenticate(token) },
+      authenticator: { authenticate: async ({ token }) => this.#authenticate(token) },
       ...(resumeWindowSec === undefined ? {} : { resumeWindowSec }),
       ...(heartbeatIntervalSec === undefined ? {} : { heartbeatIntervalSec }),
     });

@@ -1,0 +1,150 @@
+/**
+ * One connection's conversation, from its first frame to its end: the greeting, then every message to its handler. A
+ * malformed frame is answered, never dropped in silence; too many in a row end the connection.
+ */
+import type { Credentials } from "../identity/authenticator.ts";
+import { principalKey } from "../kernel/principal.ts";
+import type { Timer } from "../platform/world.ts";
+import { decode, type Refused } from "../protocol/codec.ts";
+import { CodedError } from "../protocol/errors.ts";
+import { CLOSE, MAX_FRAME_BYTES } from "../protocol/framing.ts";
+import type { Message } from "../protocol/registry.ts";
+import type { Channel } from "./channel.ts";
+import type { GatewayOptions } from "./gateway.ts";
+import type { HandlerContext } from "./handlers/handler.ts";
+import type { Handshake } from "./handshake.ts";
+import { startHeartbeat } from "./heartbeat.ts";
+import { route } from "./router.ts";
+import type { SessionRegistry } from "./session-registry.ts";
+
+/** How long a connection may take for its first frame. */
+const FIRST_FRAME_MS = 10_000;
+/** Malformed frames in a row after which the connection is closed. */
+const MAX_MALFORMED_FRAMES = 8;
+/** Frames that may wait for the welcome, and their length together; a client that sends more ahead of it is closed. */
+const MAX_EARLY_FRAMES = 256;
+const MAX_EARLY_LENGTH = MAX_FRAME_BYTES;
+
+export class Conversation {
+  readonly #channel: Channel;
+  readonly #options: GatewayOptions;
+  readonly #handshake: Handshake;
+  readonly #registry: SessionRegistry;
+  readonly #greeting: Timer;
+  /** What came between the first frame and the welcome: it is answered after the welcome. */
+  #early: string[] | undefined;
+  #earlyLength = 0;
+  #context: HandlerContext | undefined;
+  /** What the first frame was authenticated by. */
+  #credentials: Credentials | undefined;
+  #heartbeat: Timer | undefined;
+  #malformed = 0;
+  /** We have closed the connection: what still comes is not listened to. */
+  #deaf = false;
+  #closed = false;
+
+  constructor(channel: Channel, options: GatewayOptions, handshake: Handshake, registry: SessionRegistry) {
+    this.#channel = channel;
+    this.#options = options;
+    this.#handshake = handshake;
+    this.#registry = registry;
+    this.#greeting = options.world.timers.after(FIRST_FRAME_MS, () => {
+      channel.refuse(
+        new CodedError("INVALID_REQUEST", `the first message did not come within ${FIRST_FRAME_MS / 1000} seconds`),
+      );
+      this.#close(CLOSE.invalidMessage, "no hello");
+    });
+  }
+
+  receive(text: string): void {
+    if (this.#deaf) return;
+    this.#channel.lastReceivedAt = this.#options.world.clock.now();
+    if (this.#early !== undefined) return this.#keepEarly(this.#early, text);
+    const decoded = decode(text, "to-runtime");
+    if (!decoded.ok) return this.#refuseMalformed(decoded);
+    this.#malformed = 0;
+    if (this.#context === undefined) void this.#greet(decoded.message);
+    else void route(this.#context, decoded.message, this.#options.log);
+  }
+
+  #keepEarly(early: string[], text: string): void {
+    this.#earlyLength += text.length;
+    if (early.push(text) > MAX_EARLY_FRAMES || this.#earlyLength > MAX_EARLY_LENGTH) {
+      this.#close(CLOSE.invalidMessage, "too many messages ahead of the welcome");
+    }
+  }
+
+  #close(code: number, reason: string): void {
+    this.#deaf = true;
+    this.#early = undefined;
+    this.#channel.close(code, reason);
+  }
+
+  /** Asks again who this is: a token that was revoked, or has expired, takes its live connections with it. */
+  async authenticateAgain(): Promise<void> {
+    const { authenticator, log } = this.#options;
+    if (this.#context === undefined || this.#credentials === undefined || this.#deaf) return;
+    try {
+      const principal = await authenticator.authenticate(this.#credentials);
+      if (principal !== undefined && principalKey(principal) === this.#context.session.principal) return;
+    } catch (error) {
+      // Whoever is in stays in: a token file that cannot be read says nothing about this token.
+      log.error({ err: error }, "a live connection could not be authenticated again");
+      return;
+    }
+    this.#channel.refuse(new CodedError("UNAUTHENTICATED", "the token of this connection was revoked or has expired"));
+    this.#close(CLOSE.unauthenticated, "UNAUTHENTICATED");
+  }
+
+  drained(): void {
+    this.#context?.session.stream.signal();
+  }
+
+  closed(): void {
+    this.#closed = true;
+    this.#greeting.cancel();
+    this.#heartbeat?.cancel();
+    this.#channel.abandon();
+    if (this.#context !== undefined) this.#registry.detach(this.#context.session, this.#channel);
+  }
+
+  async #greet(message: Message<"to-runtime">): Promise<void> {
+    this.#greeting.cancel();
+    this.#early = [];
+    try {
+      const { principal, session, credentials } = await this.#handshake.welcome(this.#channel, message);
+      this.#credentials = credentials;
+      const { kernel, outbox, world, heartbeatIntervalSec } = this.#options;
+      const context: HandlerContext = { kernel, outbox, world, principal, session, channel: this.#channel };
+      this.#context = context;
+      if (this.#closed) return this.#registry.detach(session, this.#channel);
+      if (session.features.has("heartbeat")) {
+        this.#heartbeat = startHeartbeat(this.#channel, heartbeatIntervalSec * 1000, world);
+      }
+      const early = this.#early ?? [];
+      this.#early = undefined;
+      for (const text of early) this.receive(text);
+    } catch (error) {
+      this.#refuseGreeting(error, message.id);
+    }
+  }
+
+  #refuseGreeting(error: unknown, requestId: string): void {
+    const refusal =
+      error instanceof CodedError ? error : new CodedError("INTERNAL_ERROR", "the session could not be opened");
+    if (refusal.code === "INTERNAL_ERROR") this.#options.log.error({ err: error }, "a handshake failed");
+    this.#channel.refuse(refusal, requestId);
+    const code = refusal.code === "UNAUTHENTICATED" ? CLOSE.unauthenticated : CLOSE.invalidMessage;
+    this.#close(refusal.code === "INTERNAL_ERROR" ? CLOSE.internalError : code, refusal.code);
+  }
+
+  #refuseMalformed(refused: Refused): void {
+    const { error, requestId, type } = refused;
+    // An answer to a submission has its place among the others, whatever is wrong with the submission.
+    if (type === "job.submit") this.#channel.reserveReply().refuse(error, requestId);
+    else this.#channel.refuse(error, requestId);
+    this.#malformed++;
+    const hopeless = this.#malformed >= MAX_MALFORMED_FRAMES;
+    if (hopeless || this.#context === undefined) this.#close(CLOSE.invalidMessage, "malformed message");
+  }
+}
