@@ -9,6 +9,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: [SOURCE], externalConditions: [SOURCE] } },
   test: {
     include: ["{src,conformance,scripts,examples,benchmarks}/**/*.test.ts"],
+    setupFiles: ["scripts/property-seed.ts"],
     pool: "forks",
     execArgv: [`--conditions=${SOURCE}`],
     maxWorkers: 2,

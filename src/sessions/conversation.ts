@@ -2,18 +2,20 @@
  * One connection's conversation, from its first frame to its end: the greeting, then every message to its handler. A
  * malformed frame is answered, never dropped in silence; too many in a row end the connection.
  */
-import type { Credentials } from "../identity/authenticator.ts";
+import type { Authenticator, Credentials } from "../identity/authenticator.ts";
+import type { Kernel } from "../kernel/kernel.ts";
 import { principalKey } from "../kernel/principal.ts";
-import type { Timer } from "../platform/world.ts";
+import type { Log } from "../platform/log.ts";
+import type { Timer, World } from "../platform/world.ts";
 import { decode, type Refused } from "../protocol/codec.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { CLOSE, MAX_FRAME_BYTES } from "../protocol/framing.ts";
 import type { Message } from "../protocol/registry.ts";
 import type { Channel } from "./channel.ts";
-import type { GatewayOptions } from "./gateway.ts";
 import type { HandlerContext } from "./handlers/handler.ts";
 import type { Handshake } from "./handshake.ts";
 import { startHeartbeat } from "./heartbeat.ts";
+import type { Outbox } from "./outbox/outbox.ts";
 import { route } from "./router.ts";
 import type { SessionRegistry } from "./session-registry.ts";
 
@@ -25,9 +27,18 @@ const MAX_MALFORMED_FRAMES = 8;
 const MAX_EARLY_FRAMES = 256;
 const MAX_EARLY_LENGTH = MAX_FRAME_BYTES;
 
+export interface ConversationOptions {
+  readonly kernel: Kernel;
+  readonly outbox: Outbox;
+  readonly authenticator: Authenticator;
+  readonly world: World;
+  readonly log: Log;
+  readonly heartbeatIntervalSec: number;
+}
+
 export class Conversation {
   readonly #channel: Channel;
-  readonly #options: GatewayOptions;
+  readonly #options: ConversationOptions;
   readonly #handshake: Handshake;
   readonly #registry: SessionRegistry;
   readonly #greeting: Timer;
@@ -43,7 +54,7 @@ export class Conversation {
   #deaf = false;
   #closed = false;
 
-  constructor(channel: Channel, options: GatewayOptions, handshake: Handshake, registry: SessionRegistry) {
+  constructor(channel: Channel, options: ConversationOptions, handshake: Handshake, registry: SessionRegistry) {
     this.#channel = channel;
     this.#options = options;
     this.#handshake = handshake;

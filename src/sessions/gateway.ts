@@ -1,29 +1,18 @@
-/** The ARCP face as transports see it: takes connections, and keeps an eye on those that are open. */
-import type { Authenticator } from "../identity/authenticator.ts";
-import type { Kernel } from "../kernel/kernel.ts";
-import type { Log } from "../platform/log.ts";
-import type { Timer, World } from "../platform/world.ts";
+import type { Timer } from "../platform/world.ts";
 import { CLOSE } from "../protocol/framing.ts";
 import type { Connection } from "../transports/connection.ts";
 import { Channel } from "./channel.ts";
-import { Conversation } from "./conversation.ts";
+import { Conversation, type ConversationOptions } from "./conversation.ts";
 import { Handshake } from "./handshake.ts";
 import { CatchUp } from "./outbox/catch-up.ts";
-import type { Outbox } from "./outbox/outbox.ts";
 import { SessionRegistry } from "./session-registry.ts";
 
 /** How long a token that was revoked, or has expired, may still hold a connection open. */
 const AUTHENTICATE_AGAIN_MS = 10_000;
 
-export interface GatewayOptions {
-  readonly kernel: Kernel;
-  readonly outbox: Outbox;
-  readonly authenticator: Authenticator;
-  readonly world: World;
-  readonly log: Log;
+export interface GatewayOptions extends ConversationOptions {
   readonly runtime: { readonly name: string; readonly version: string };
   readonly resumeWindowSec: number;
-  readonly heartbeatIntervalSec: number;
 }
 
 export class Gateway {

@@ -51,7 +51,7 @@ export function wrap(text: string, width: number): readonly string[] {
     if (fitting.length === rest.length) return [...lines, rest];
     const space = rest[fitting.length] === " " ? fitting.length : fitting.lastIndexOf(" ");
     const end = space > 0 ? space : fitting.length;
-    lines.push(rest.slice(0, end).trimEnd());
+    lines.push(rest.slice(0, end).replace(/ +$/, ""));
     rest = rest.slice(end).replace(/^ +/, "");
   }
 }

@@ -6,6 +6,7 @@ import type { Message, MessageOf } from "../../protocol/registry.ts";
 import type { Channel } from "../channel.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import type { Session } from "../session.ts";
+import type { Turns } from "../turns.ts";
 
 export interface HandlerContext {
   readonly kernel: Kernel;
@@ -14,6 +15,7 @@ export interface HandlerContext {
   readonly principal: Principal;
   readonly session: Session;
   readonly channel: Channel;
+  readonly turns: Turns;
 }
 
 /**
