@@ -174,7 +174,7 @@ export interface ChunkQuery {
   readonly limit: number;
 }
 
-/** No page of chunks goes on once it holds this many UTF-16 units of payloads. */
+/** No page goes on once it holds this many UTF-16 units: of payloads in chunks, of submissions in jobs. */
 export const PAGE_LENGTH = 1_048_576;
 
 export interface JobQuery {
@@ -186,6 +186,7 @@ export interface JobQuery {
   readonly createdBefore?: number;
   /** Newest first, beginning after this job. */
   readonly after?: JobId;
+  /** At most this many; fewer once `PAGE_LENGTH` is reached. */
   readonly limit: number;
 }
 

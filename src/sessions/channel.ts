@@ -94,6 +94,11 @@ export class Channel {
     };
   }
 
+  /** Nobody hears an answer any more. */
+  get isGone(): boolean {
+    return this.#gone;
+  }
+
   /** The connection is gone: no answer waits for another any more. */
   abandon(): void {
     this.#gone = true;

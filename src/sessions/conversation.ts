@@ -18,6 +18,7 @@ import { startHeartbeat } from "./heartbeat.ts";
 import type { Outbox } from "./outbox/outbox.ts";
 import { route } from "./router.ts";
 import type { SessionRegistry } from "./session-registry.ts";
+import type { Turns } from "./turns.ts";
 
 /** How long a connection may take for its first frame. */
 const FIRST_FRAME_MS = 10_000;
@@ -41,6 +42,7 @@ export class Conversation {
   readonly #options: ConversationOptions;
   readonly #handshake: Handshake;
   readonly #registry: SessionRegistry;
+  readonly #turns: Turns;
   readonly #greeting: Timer;
   /** What came between the first frame and the welcome: it is answered after the welcome. */
   #early: string[] | undefined;
@@ -54,11 +56,18 @@ export class Conversation {
   #deaf = false;
   #closed = false;
 
-  constructor(channel: Channel, options: ConversationOptions, handshake: Handshake, registry: SessionRegistry) {
+  constructor(
+    channel: Channel,
+    options: ConversationOptions,
+    handshake: Handshake,
+    registry: SessionRegistry,
+    turns: Turns,
+  ) {
     this.#channel = channel;
     this.#options = options;
     this.#handshake = handshake;
     this.#registry = registry;
+    this.#turns = turns;
     this.#greeting = options.world.timers.after(FIRST_FRAME_MS, () => {
       channel.refuse(
         new CodedError("INVALID_REQUEST", `the first message did not come within ${FIRST_FRAME_MS / 1000} seconds`),
@@ -126,7 +135,8 @@ export class Conversation {
       const { principal, session, credentials } = await this.#handshake.welcome(this.#channel, message);
       this.#credentials = credentials;
       const { kernel, outbox, world, heartbeatIntervalSec } = this.#options;
-      const context: HandlerContext = { kernel, outbox, world, principal, session, channel: this.#channel };
+      const who = { principal, session, channel: this.#channel };
+      const context: HandlerContext = { kernel, outbox, world, turns: this.#turns, ...who };
       this.#context = context;
       if (this.#closed) return this.#registry.detach(session, this.#channel);
       if (session.features.has("heartbeat")) {

@@ -6,6 +6,7 @@ import { Conversation, type ConversationOptions } from "./conversation.ts";
 import { Handshake } from "./handshake.ts";
 import { CatchUp } from "./outbox/catch-up.ts";
 import { SessionRegistry } from "./session-registry.ts";
+import { Turns } from "./turns.ts";
 
 /** How long a token that was revoked, or has expired, may still hold a connection open. */
 const AUTHENTICATE_AGAIN_MS = 10_000;
@@ -19,6 +20,7 @@ export class Gateway {
   readonly #options: GatewayOptions;
   readonly #registry: SessionRegistry;
   readonly #handshake: Handshake;
+  readonly #turns: Turns;
   readonly #conversations = new Map<Channel, Conversation>();
   #bootWindow: Timer | undefined;
   /** Runs while there are connections. */
@@ -37,6 +39,7 @@ export class Gateway {
       log,
       windowMs: options.resumeWindowSec * 1000,
     });
+    this.#turns = new Turns(world.timers);
     this.#handshake = new Handshake({ ...options, registry: this.#registry });
   }
 
@@ -49,7 +52,7 @@ export class Gateway {
   accept(connection: Connection): void {
     const { world, log } = this.#options;
     const channel = new Channel(connection, world.ids, world.clock);
-    const conversation = new Conversation(channel, this.#options, this.#handshake, this.#registry);
+    const conversation = new Conversation(channel, this.#options, this.#handshake, this.#registry, this.#turns);
     this.#conversations.set(channel, conversation);
     this.#scheduleCheck();
     connection.open({

@@ -1,7 +1,7 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { JsonObject } from "../../protocol/fields.ts";
 import type { PayloadOf } from "../../protocol/registry.ts";
-import { type TestClient, theOne } from "../test-client.ts";
+import { ofType, type TestClient, theOne } from "../test-client.ts";
 import { startTestRuntime, type TestRuntime } from "../test-runtime.ts";
 
 let runtime: TestRuntime;
@@ -91,6 +91,34 @@ describe("a listing", () => {
       await client.submit("echo");
     } while (cursor !== undefined);
     expect(seen).toEqual([4, 3, 2, 1, 0]);
+  });
+
+  it("is cut short, with a cursor, where submissions are large", async () => {
+    const input = "x".repeat(600_000);
+    for (let job = 0; job < 3; job++) jobs.push((await client.submit("echo", input)).payload.job_id);
+    const first = await list();
+    const second = await list({ cursor: first.next_cursor });
+    expect([first, second].map((page) => page.jobs.map(({ job_id }) => jobs.indexOf(job_id)))).toEqual([
+      [7, 6],
+      [5, 4, 3, 2, 1, 0],
+    ]);
+    expect(second.next_cursor).toBeUndefined();
+  });
+
+  it("waits for its turn, and many are answered in order", async () => {
+    const listJobs = vi.spyOn(runtime.store, "listJobs");
+    const requests = Array.from({ length: 20 }, () => client.send("session.list_jobs"));
+    const answers = ofType(await client.settled(), "session.jobs");
+    expect(answers.map(({ payload }) => payload.request_id)).toEqual(requests);
+    expect(listJobs).toHaveBeenCalledTimes(20);
+  });
+
+  it("that waits is not read once the connection is gone", async () => {
+    const listJobs = vi.spyOn(runtime.store, "listJobs");
+    client.send("session.list_jobs");
+    await client.drop();
+    await runtime.world.settle();
+    expect(listJobs).not.toHaveBeenCalled();
   });
 
   it("pages within a filter", async () => {

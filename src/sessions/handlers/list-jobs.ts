@@ -1,5 +1,9 @@
-/** `session.list_jobs` (§6.6): the principal's own jobs, newest first. The cursor is the last job of a page. */
+/**
+ * `session.list_jobs` (§6.6): the principal's own jobs, newest first. The cursor is the last job of a page, which holds
+ * fewer jobs than were asked for once their submissions together reach `PAGE_LENGTH`.
+ */
 import type { JobStatus } from "../../kernel/job/job-state.ts";
+import { PAGE_LENGTH } from "../../kernel/ports.ts";
 import { principalKey } from "../../kernel/principal.ts";
 import { listingOf } from "../job-view.ts";
 import type { Handler } from "./handler.ts";
@@ -7,7 +11,10 @@ import type { Handler } from "./handler.ts";
 const DEFAULT_PAGE = 100;
 const LARGEST_PAGE = 1_000;
 
-export const handleListJobs: Handler<"session.list_jobs"> = async ({ kernel, principal, channel }, message) => {
+export const handleListJobs: Handler<"session.list_jobs"> = async (context, message) => {
+  const { kernel, principal, session, channel, turns } = context;
+  await turns.next(session);
+  if (channel.isGone) return;
   const { filter, limit, cursor } = message.payload;
   const page = Math.min(limit ?? DEFAULT_PAGE, LARGEST_PAGE);
   const jobs = await kernel.listJobs({
@@ -21,7 +28,8 @@ export const handleListJobs: Handler<"session.list_jobs"> = async ({ kernel, pri
   });
   const shown = jobs.slice(0, page);
   const heads = await kernel.readHeads(shown.map((job) => job.id));
-  const next = jobs.length > page ? shown.at(-1)?.id : undefined;
+  const length = jobs.reduce((sum, { submission }) => sum + submission.length, 0);
+  const next = jobs.length > page || length >= PAGE_LENGTH ? shown.at(-1)?.id : undefined;
   channel.send("session.jobs", {
     request_id: message.id,
     jobs: shown.map((job) => listingOf(job, heads.get(job.id) ?? 0)),

@@ -12,7 +12,8 @@ export const handleSubscribe: Handler<"job.subscribe"> = (context, message) =>
   context.session.inTurn(message.payload.job_id, () => subscribe(context, message));
 
 async function subscribe(context: HandlerContext, message: MessageOf<"job.subscribe">): Promise<void> {
-  const { kernel, session, channel } = context;
+  const { kernel, session, channel, turns } = context;
+  await turns.next(session);
   const { job_id: id, from_job_seq, from_event_seq, history } = message.payload;
   await findVisibleJob(context, id);
   const head = (await kernel.readHeads([id])).get(id) ?? 0;

@@ -13,13 +13,14 @@ export async function isLogEnded(kernel: HandlerContext["kernel"], job: JobId, h
 }
 
 /** True when the places that are kept hold the job's entries, one after the other, from the first to the terminal. */
-export async function hasWholeLog({ kernel, session }: HandlerContext, id: JobId): Promise<boolean> {
+export async function hasWholeLog({ kernel, session, turns }: HandlerContext, id: JobId): Promise<boolean> {
   const head = (await kernel.readHeads([id])).get(id) ?? 0;
   if (!(await isLogEnded(kernel, id, head))) return false;
   /** The last `job_seq` of a reading that began with the first; undefined when there is none. */
   let reached: number | undefined;
   let after = session.released;
   for (;;) {
+    await turns.next(session);
     const segments = await kernel.readSegments(session.id, after, PAGE_SEGMENTS);
     for (const { job, firstJobSeq, lastJobSeq } of segments) {
       if (job !== id) continue;

@@ -1,6 +1,6 @@
 /** Jobs and their listings, as every store must keep them. */
 import { beforeEach, describe, expect, it } from "vitest";
-import type { Store } from "../../kernel/ports.ts";
+import { PAGE_LENGTH, type Store } from "../../kernel/ports.ts";
 import { aJob, anUpdate } from "./rows.ts";
 import type { Subject } from "./subject.ts";
 
@@ -107,6 +107,13 @@ export function describeJobs(subject: Subject): void {
       expect(await ids({ limit: 2, after: "a" })).toEqual([]);
       expect(await ids({ limit: 1, after: "d", agent: "x" })).toEqual(["b"]);
       expect(await ids({ limit: 0 })).toEqual([]);
+    });
+
+    it("ends a page once the submissions in it reach `PAGE_LENGTH`", async () => {
+      const submission = JSON.stringify({ input: "x".repeat(PAGE_LENGTH / 2) });
+      await subject.put({ jobs: ["e", "f", "g"].map((id) => aJob(id, { submission })) });
+      expect(await ids({})).toEqual(["g", "f"]);
+      expect(await ids({ after: "f" })).toEqual(["e", "d", "c", "b", "a"]);
     });
 
     it("lists nothing after a job that is not the principal's, or not there", async () => {

@@ -22,10 +22,15 @@ export function listJobs(tables: Tables, query: JobQuery): readonly JobRecord[] 
     if (position < 0) return [];
     from = position + 1;
   }
-  return newestFirst
-    .slice(from)
-    .filter((job) => matches(job, query))
-    .slice(0, Math.max(0, query.limit));
+  const found: JobRecord[] = [];
+  let length = 0;
+  for (const job of newestFirst.slice(from)) {
+    if (found.length >= query.limit || length >= PAGE_LENGTH) break;
+    if (!matches(job, query)) continue;
+    found.push(job);
+    length += job.submission.length;
+  }
+  return found;
 }
 
 function matches(job: JobRecord, { status, agent, createdAfter, createdBefore }: JobQuery): boolean {

@@ -3,7 +3,7 @@
 import type { JobId } from "../../kernel/ids.ts";
 import type { JobRecord } from "../../kernel/job/job-record.ts";
 import type { Outcome } from "../../kernel/job/job-state.ts";
-import type { IdempotencyRow, JobQuery, JobUpdate, StepRow } from "../../kernel/ports.ts";
+import { type IdempotencyRow, type JobQuery, type JobUpdate, PAGE_LENGTH, type StepRow } from "../../kernel/ports.ts";
 import { type Database, rowLimit } from "./database.ts";
 import type { Keys } from "./keys.ts";
 import { FIRST_EPOCH } from "./keys.ts";
@@ -98,7 +98,9 @@ export function createJobs(database: Database, keys: Keys) {
         if (after === undefined) return [];
         before = after.key;
       }
-      const found = selectJobs.all(
+      const found: JobRecord[] = [];
+      let length = 0;
+      const rows = selectJobs.iterate(
         query.principal,
         before,
         query.status === undefined ? null : JSON.stringify(query.status),
@@ -107,7 +109,12 @@ export function createJobs(database: Database, keys: Keys) {
         query.createdBefore ?? Number.MAX_SAFE_INTEGER,
         rowLimit(query.limit),
       );
-      return found.map(toJobRecord);
+      for (const row of rows) {
+        found.push(toJobRecord(row));
+        length += row.submission.length;
+        if (length >= PAGE_LENGTH) break;
+      }
+      return found;
     },
 
     insertKey({ principal, key, digest, job }: IdempotencyRow): void {
