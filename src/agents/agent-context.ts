@@ -20,8 +20,9 @@ export interface Step {
 
 /**
  * Every emission returns a promise of room in the job's buffer, not of the disk: awaiting it is what keeps a chatty
- * agent in step with its store. Once the job is stopped every call rejects with the reason, and nothing is recorded. A
- * wrong argument rejects with INVALID_REQUEST naming the field. The functions can be taken out of `ctx`.
+ * agent in step with its store. One that never awaits is refused once 64 Mi characters wait, which ends its job. Once
+ * the job is stopped every call rejects with the reason, and nothing is recorded. A wrong argument rejects with
+ * INVALID_REQUEST naming the field. The functions can be taken out of `ctx`.
  */
 export interface AgentContext<Input = unknown> {
   readonly jobId: string;

@@ -10,7 +10,8 @@ export interface RunnableAgent {
   readonly restart: "never" | "always";
   /**
    * Checks the input a client sent. Returns it as the agent wants it.
-   * @throws CodedError INVALID_REQUEST naming the field and what would be right.
+   * @throws CodedError INTERNAL_ERROR when 64 Mi characters wait for their commit, which room was not awaited for;
+   * INVALID_REQUEST naming the field and what would be right.
    */
   parseInput(input: unknown): unknown | Promise<unknown>;
   /** Runs the agent function once. Rejects with whatever the agent threw; only a `CodedError` keeps its code. */

@@ -4,6 +4,7 @@
  */
 
 import type { Clock } from "../../platform/world.ts";
+import { CodedError } from "../../protocol/errors.ts";
 import type { EntryKind } from "../../protocol/event-kinds.ts";
 import { EntryBuffer, eventPayload, terminalPayload } from "../log/entry.ts";
 import type { GroupCommit, Staged, TransitionSource } from "../log/group-commit.ts";
@@ -14,6 +15,8 @@ import { type Decision, decide, type JobCommand, type JobState } from "./job-sta
 /** How much one job may have waiting for a commit before emission waits: two full chunks, about. */
 const MAX_BUFFERED_ENTRIES = 512;
 const MAX_BUFFERED_BYTES = 262_144;
+/** How much an agent may emit without awaiting room, in UTF-16 units, before its next emission is refused. */
+export const MAX_UNAWAITED_LENGTH = 67_108_864;
 
 /** Called once the transition it belongs to is durable (`undefined`, and the job after it), or lost (the error). Must not throw. */
 export type CommitListener = (error: unknown | undefined, job: JobRecord) => void;
@@ -109,6 +112,12 @@ export class ActiveJob implements TransitionSource {
   /** Appends an event entry. Returns undefined while there is room, else a promise of room. */
   append(kind: EntryKind, name: string, body: string): Promise<void> | undefined {
     const buffer = this.#buffer;
+    if (buffer.bytes > MAX_UNAWAITED_LENGTH) {
+      throw new CodedError(
+        "INTERNAL_ERROR",
+        `over ${MAX_UNAWAITED_LENGTH} characters of events wait to be stored: await what ctx emits`,
+      );
+    }
     buffer.push(kind, eventPayload(name, this.#clock.now(), buffer.nextSeq, body));
     this.touch();
     if (buffer.count < MAX_BUFFERED_ENTRIES && buffer.bytes < MAX_BUFFERED_BYTES) return undefined;

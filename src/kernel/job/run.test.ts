@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { CodedError } from "../../protocol/errors.ts";
 import type { AgentReturn, JobHost } from "../agents-port.ts";
 import { anAgent, createTestKernel, echo, ME, say } from "../test-kernel.ts";
+import { MAX_UNAWAITED_LENGTH } from "./active-job.ts";
 import { MAX_ENTRY_LENGTH } from "./attempt.ts";
 
 /** An agent whose host and end are the test's. */
@@ -87,6 +88,20 @@ describe("a running job", () => {
 });
 
 describe("emission", () => {
+  it("is refused once more waits than memory is meant for, because nobody awaited room", async () => {
+    const { agent, host } = scripted();
+    const { submit, world, log } = await createTestKernel({ agents: [agent] });
+    const { job } = await submit("scripted");
+    const emitter = await host;
+    const entry = "x".repeat(900_000);
+    const emit = () => say(emitter, entry);
+    for (let length = 0; length <= MAX_UNAWAITED_LENGTH; length += entry.length) emit();
+    expect(emit).toThrow(expect.objectContaining({ code: "INTERNAL_ERROR" }));
+    await world.settle();
+    expect(await log(job.id)).toHaveLength(Math.ceil((MAX_UNAWAITED_LENGTH + 1) / entry.length));
+    emit();
+  });
+
   it("returns at once while there is room, and waits for room from 512 entries on", async () => {
     const { agent, host } = scripted();
     const { submit, world, log } = await createTestKernel({ agents: [agent] });
