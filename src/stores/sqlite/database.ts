@@ -5,7 +5,7 @@ import { StoreError } from "../../kernel/store-error.ts";
 /** SQLite's default, and measured: 8 KiB pages save nothing on 64 jobs, and cost a tenth more on one small commit. */
 const PAGE_BYTES = 4096;
 /** Pages kept in memory: enough for the right edge of every table and index, which is where commits write. */
-const CACHE_KIB = 16_384;
+const CACHE_KIB = 4_096;
 
 /** A statement prepared once. `Row` is what its columns are named and typed in the SQL beside it. */
 interface Statement<Row> {
