@@ -154,6 +154,16 @@ describe("what is printed", () => {
     expect(job).toMatchObject({ status: "running" });
   });
 
+  // Linux has a device that is always full.
+  if (existsSync("/dev/full")) {
+    it("that cannot be written is an error, told in one line", async () => {
+      const shell = place.spawn("sh", ["-c", `"$@" > /dev/full`, "sh", ...LEASEHOLD, "version"]);
+      const { code, stderr } = await shell.ended();
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/^leasehold: standard output cannot be written: .*\n$/);
+    });
+  }
+
   it("has a reader that may leave: a command that is done anyway ends with 0", async () => {
     const shell = place.spawn("sh", ["-c", `{ "$@"; echo "code $?" >&2; } | true`, "sh", ...LEASEHOLD, "--help"]);
     expect((await shell.ended()).stderr).toBe("code 0\n");

@@ -5,6 +5,8 @@ import { enableCompileCache } from "node:module";
 enableCompileCache();
 const [{ createProcessIo }, { runCli }] = await Promise.all([import("./process-io.ts"), import("./run-cli.ts")]);
 
-const exitCode = await runCli(process.argv.slice(2), createProcessIo());
-// What is still open must not keep the command alive; what is still being written must go out first.
-process.stdout.write("", () => process.stderr.write("", () => process.exit(exitCode)));
+const io = createProcessIo();
+const exitCode = await runCli(process.argv.slice(2), io);
+// What is still open must not keep the command alive; what is still being written must go out first. A turn later, so
+// that output which could not be written is heard of before the exit.
+process.stdout.write("", () => process.stderr.write("", () => io.world.timers.soon(() => process.exit(exitCode))));

@@ -1,5 +1,6 @@
 /** The real process as a `CliIo`. */
 import { createSystemWorld } from "../platform/system-world.ts";
+import { EXIT } from "./exit-codes.ts";
 import type { CliIo, Interrupt, Output } from "./io.ts";
 
 /** 128 + the signal's number, as shells count. */
@@ -44,7 +45,10 @@ function createInterrupts(): CliIo["onInterrupt"] {
   }
   // Without this, a reader that goes away (`leasehold jobs | head -1`) would be an uncaught error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
+    if (error.code !== "EPIPE") {
+      process.stderr.write(`leasehold: standard output cannot be written: ${error.message}\n`);
+      process.exit(EXIT.failure);
+    }
     if (listeners.size === 0) process.exit(0);
     tell("output-closed");
   });
