@@ -1,4 +1,4 @@
-/** Structured log lines for operators. The composition root backs it with a real logger; tests collect or drop lines. */
+/** Structured log lines for operators. The command writes them to standard error; tests collect or drop them. */
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -30,11 +30,8 @@ export class EventFrames {
 
   /** The frame of the entry with this kind code and payload, at these positions of its job and its session. */
   frame(code: string, payload: string, jobSeq: number, eventSeq: number): string {
-    const head = code === "R" || code === "E" ? this.#terminal(code) : this.#event;
+    const message = messageOfCode(code);
+    const head = message === "job.event" ? this.#event : message === "job.result" ? this.#result : this.#error;
     return `${head}${encodeBase32(jobSeq, SEQ_ID_LENGTH)}","event_seq":${eventSeq},"payload":${payload}}`;
-  }
-
-  #terminal(code: string): string {
-    return messageOfCode(code) === "job.result" ? this.#result : this.#error;
   }
 }
