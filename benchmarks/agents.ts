@@ -1,4 +1,5 @@
 /** What the benchmarks run: as little work as an agent can do, so that what is measured is the runtime. */
+import { setTimeout } from "node:timers/promises";
 import { type AgentContext, AgentError, defineAgent } from "leasehold";
 
 const KINDS = ["mixed", "log", "progress"] as const;
@@ -7,6 +8,8 @@ interface ChattyInput {
   /** How many events; a whole number. */
   readonly n: number;
   readonly kind: (typeof KINDS)[number];
+  /** Milliseconds before the first event, so that others can subscribe meanwhile. */
+  readonly startAfterMs: number;
 }
 
 /** Returns its input. */
@@ -17,7 +20,8 @@ const chatty = defineAgent({
   name: "chatty",
   version: "1.0.0",
   async run(ctx, input) {
-    const { n, kind } = readInput(input);
+    const { n, kind, startAfterMs } = readInput(input);
+    if (startAfterMs > 0) await setTimeout(startAfterMs);
     for (let index = 0; index < n; index++) await emit(ctx, kind, index, n);
     return { emitted: n };
   },
@@ -31,10 +35,11 @@ function emit(ctx: AgentContext, kind: ChattyInput["kind"], index: number, total
 
 /** By hand: a schema library's time is no part of what is measured. */
 function readInput(input: unknown): ChattyInput {
-  const { n, kind = "mixed" } = (input ?? {}) as Partial<ChattyInput>;
+  const { n, kind = "mixed", startAfterMs = 0 } = (input ?? {}) as Partial<ChattyInput>;
   if (n === undefined || !Number.isSafeInteger(n) || n < 0) throw refused("n", "must be a whole number");
   if (!KINDS.includes(kind)) throw refused("kind", `must be one of ${KINDS.join(", ")}`);
-  return { n, kind };
+  if (typeof startAfterMs !== "number") throw refused("startAfterMs", "must be a number");
+  return { n, kind, startAfterMs };
 }
 
 function refused(field: string, problem: string): AgentError {

@@ -8,9 +8,11 @@ import { oneStream } from "./measurements/one-stream.ts";
 import { pingUnderLoad } from "./measurements/ping-under-load.ts";
 import { resume } from "./measurements/resume.ts";
 import { submitResult } from "./measurements/submit-result.ts";
+import { subscribers } from "./measurements/subscribers.ts";
 
 export const MEASUREMENTS: readonly Measurement[] = [
   oneStream,
+  subscribers,
   submitResult,
   eventLatency,
   pingUnderLoad,

@@ -131,6 +131,15 @@ export class RawClient {
     return { id: payload.job_id as string, terminal };
   }
 
+  /** Follows a job of another session from here on (§7.6); resolves once it is subscribed to. @throws Error when that is refused. */
+  async subscribe(jobId: string): Promise<SubmittedJob> {
+    const requestId = this.#newId();
+    await this.#exchange(requestId, "job.subscribe", { job_id: jobId });
+    const terminal = this.#accepted.get(requestId) as Promise<Terminal>;
+    this.#accepted.delete(requestId);
+    return { id: jobId, terminal };
+  }
+
   /** Submits a job and awaits its result. @throws Error when it does not end with `job.result`. */
   async run(agent: string, input: unknown): Promise<Terminal> {
     const job = await this.submit(agent, input);
@@ -253,6 +262,7 @@ export class RawClient {
       case "session.pong":
         return this.#answer(payload.ping_nonce as string, envelope);
       case "job.accepted":
+      case "job.subscribed":
         // At once, not when the submitter's promise runs: the terminal may be in the same read.
         this.#accepted.set(payload.request_id as string, this.#expectTerminal(payload.job_id as string));
         return this.#answer(payload.request_id as string, envelope);

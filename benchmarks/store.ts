@@ -16,11 +16,7 @@ import { openSqliteStore } from "../src/stores/sqlite/sqlite-store.ts";
 const ROUNDS = 5;
 const IN_FLIGHT = 64;
 const SESSION = "sess_01JABCDEFGHJKMNPQRSTVWXYZ0";
-const SUBMISSION = JSON.stringify({
-  agent: "echo",
-  input: { text: "x".repeat(200) },
-  lease_request: { "fs.read": ["/**"] },
-});
+const INPUT = '{"text":"as short as a question"}';
 
 interface Work {
   readonly setup: readonly CommitBatch[];
@@ -64,7 +60,6 @@ function chatty(): Work {
 
 function submitting(jobs: readonly string[], key: () => string): CommitBatch {
   const fields = {
-    submission: SUBMISSION,
     session: SESSION,
     createdAt: clock.now(),
     status: "running",
@@ -72,6 +67,7 @@ function submitting(jobs: readonly string[], key: () => string): CommitBatch {
   } as const;
   return batch({
     jobs: jobs.map((id) => aJob(id, fields)),
+    inputs: jobs.map((job) => ({ job, text: INPUT })),
     idempotency: jobs.map((job) => ({
       principal: "t/me",
       key: key(),

@@ -11,24 +11,33 @@ export interface SourceFile {
   readonly text: string;
 }
 
+/** How a case of the black-box suite names its requirement. */
+const CASE = /requirement: "((?:arcp|reading|law)-[a-z0-9.-]+)"/g;
 const CITATION = /\[((?:arcp|reading|law)-[a-z0-9.-]+)\]/g;
 /** A citation counts in a title, which is text in quotes; a comment cites nothing. */
 const COMMENT = /^\s*(\/\/|\/?\*)/;
 
-/** Finds `[id]` in the titles of test files. */
-export function findCitations(files: readonly SourceFile[]): Citations {
+/**
+ * Sections that are built: an uncited MUST of theirs needs a reason. §9 and §10, on authority, come later as a whole.
+ */
+const BUILT = /^(4|5|6|7|8|11|12|14)(\.|$)/;
+
+/** Finds `[id]` in the titles of test files, and the requirements of the black-box suite's cases. */
+export function findCitations(tests: readonly SourceFile[], cases: readonly SourceFile[] = []): Citations {
   const citations = new Map<string, string[]>();
-  for (const { path, text } of files) {
+  const cite = (id: string | undefined, path: string): void => {
+    if (id === undefined) return;
+    const paths = citations.get(id) ?? [];
+    if (!paths.includes(path)) paths.push(path);
+    citations.set(id, paths);
+  };
+  for (const { path, text } of tests) {
     for (const line of text.split("\n")) {
       if (COMMENT.test(line) || !/["'`]/.test(line)) continue;
-      for (const [, id] of line.matchAll(CITATION)) {
-        if (id === undefined) continue;
-        const paths = citations.get(id) ?? [];
-        if (!paths.includes(path)) paths.push(path);
-        citations.set(id, paths);
-      }
+      for (const [, id] of line.matchAll(CITATION)) cite(id, path);
     }
   }
+  for (const { path, text } of cases) for (const [, id] of text.matchAll(CASE)) cite(id, path);
   return citations;
 }
 
@@ -36,16 +45,21 @@ export function findCitations(files: readonly SourceFile[]): Citations {
 export function findManifestProblems(requirements: readonly Requirement[], citations: Citations): readonly string[] {
   const problems: string[] = [];
   const known = new Set<string>();
-  for (const { id, status } of requirements) {
+  for (const { id, section, level, status, later } of requirements) {
     if (known.has(id)) problems.push(`${id} is in the manifest twice.`);
     known.add(id);
     const cited = citations.get(id);
     if (status === "covered" && cited === undefined) {
       problems.push(`${id} counts as covered, but no test cites it: write one with [${id}] in its title.`);
     }
-    if (status === "planned" && cited !== undefined) {
-      problems.push(`${id} is cited by ${cited.join(", ")} but still planned: set its status to "covered".`);
+    if (status !== "covered" && cited !== undefined) {
+      problems.push(`${id} is cited by ${cited.join(", ")} but still ${status}: set its status to "covered".`);
     }
+    if (status === "planned" && level === "MUST" && BUILT.test(section) && later === undefined) {
+      problems.push(`${id} is a MUST that no test shows: cover it, or say in \`later\` why it is not shown yet.`);
+    }
+    if (status === "declined" && level !== "MAY") problems.push(`${id} is a ${level}: only a MAY can be declined.`);
+    if (status !== "planned" && later !== undefined) problems.push(`${id} is ${status}: it needs no \`later\`.`);
   }
   for (const [id, paths] of citations) {
     if (!known.has(id)) problems.push(`${paths.join(", ")} cites ${id}, which is not in conformance/requirements/.`);
@@ -59,16 +73,24 @@ export function renderConformance(chapters: readonly Chapter[], citations: Citat
     "# Conformance",
     "",
     "Every requirement of ARCP v1.1 on a runtime, a client or an agent, every reading of a gap in it, and every law of",
-    "ours. A *covered* one is shown by the tests named beside it; a *planned* one is not shown by any test yet.",
+    "ours. A *covered* one is shown by the tests named beside it, a file of `src/conformance/cases/` meaning the black-box",
+    "suite of `leasehold conformance`; a *planned* one is not shown by any test yet; of a *declined* permission no use is",
+    "made.",
     "",
     "Written from `conformance/requirements/` by `npm run conformance`; do not edit it here.",
     "",
     "| chapter | covered | planned |",
     "|---|---|---|",
     ...chapters.map(({ title, requirements }) => {
-      const covered = countCovered(requirements);
-      return `| ${title} | ${covered} | ${requirements.length - covered} |`;
+      const planned = count(requirements, "planned");
+      return `| ${title} | ${count(requirements, "covered")} | ${planned} |`;
     }),
+    "",
+    "By section of the draft, covered of all:",
+    "",
+    `| § | ${LEVELS.join(" | ")} |`,
+    `|---|${"---|".repeat(LEVELS.length)}`,
+    ...renderSections(chapters.flatMap(({ requirements }) => requirements)),
   ];
   for (const { title, requirements } of chapters) {
     lines.push(
@@ -83,15 +105,38 @@ export function renderConformance(chapters: readonly Chapter[], citations: Citat
   return `${lines.join("\n")}\n`;
 }
 
-function countCovered(requirements: readonly Requirement[]): number {
-  return requirements.filter((requirement) => requirement.status === "covered").length;
+const LEVELS = ["MUST", "SHOULD", "MAY", "READING", "LAW"] as const satisfies Requirement["level"][];
+
+function count(requirements: readonly Requirement[], status: Requirement["status"]): number {
+  return requirements.filter((requirement) => requirement.status === status).length;
 }
 
-function renderRow({ id, section, level, side, status, text }: Requirement, citations: Citations): string {
+function renderSections(requirements: readonly Requirement[]): readonly string[] {
+  const sections = [...new Set(requirements.map(({ section }) => section))].toSorted(bySection);
+  return sections.map((section) => {
+    const cells = LEVELS.map((level) => {
+      const group = requirements.filter((candidate) => candidate.section === section && candidate.level === level);
+      return group.length === 0 ? "" : `${count(group, "covered")}/${group.length}`;
+    });
+    return `| ${section} | ${cells.join(" | ")} |`;
+  });
+}
+
+/** Sections in the order of the draft: 8.2.1 comes before 8.3, and 9 before 10. */
+function bySection(left: string, right: string): number {
+  const [a, b] = [left.split(".").map(Number), right.split(".").map(Number)];
+  for (let part = 0; part < Math.max(a.length, b.length); part++) {
+    const difference = (a[part] ?? 0) - (b[part] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+function renderRow({ id, section, level, side, status, later, text }: Requirement, citations: Citations): string {
   const shownBy =
-    status === "planned"
-      ? "*planned*"
-      : (citations.get(id) ?? []).map((path) => `[${fileName(path)}](${path})`).join(", ");
+    status === "covered"
+      ? (citations.get(id) ?? []).map((path) => `[${fileName(path)}](${path})`).join(", ")
+      : `*${status}*${later === undefined ? "" : `: ${later}`}`;
   return `| \`${id}\` | ${section} | ${level} | ${side} | ${text} | ${shownBy} |`;
 }
 

@@ -5,14 +5,19 @@ export interface Requirement {
   /** The section of the ARCP draft it belongs to. */
   readonly section: string;
   /**
-   * `MUST` and `SHOULD` are the draft's (its flat statements count as `MUST`); `READING` is how a gap in it is read;
-   * `LAW` is what must never happen.
+   * `MUST`, `SHOULD` and `MAY` are the draft's (its flat statements count as `MUST`); `READING` is how a gap in it is
+   * read; `LAW` is what must never happen.
    */
-  readonly level: "MUST" | "SHOULD" | "READING" | "LAW";
+  readonly level: "MUST" | "SHOULD" | "MAY" | "READING" | "LAW";
   /** Who has to keep it. */
   readonly side: "runtime" | "client" | "both" | "agent";
-  /** `covered`: at least one test cites the id, as `[id]` in its title. `planned`: none does yet. */
-  readonly status: "covered" | "planned";
+  /**
+   * `covered`: at least one test cites the id, as `[id]` in its title, or a case of the black-box suite belongs to it.
+   * `planned`: none does yet. `declined`: a permission (`MAY`) of which no use is made.
+   */
+  readonly status: "covered" | "planned" | "declined";
+  /** Why a planned one is not shown yet. A MUST of the sections that are built needs it. */
+  readonly later?: string;
   /** One sentence, in our words. */
   readonly text: string;
 }

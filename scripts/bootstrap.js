@@ -32,6 +32,8 @@ const TASKS = {
   bench: [SOURCES, "--expose-gc", "benchmarks/run.ts"],
   simulate: [SOURCES, "conformance/simulation/simulate.ts"],
   "kill-test": [SOURCES, "conformance/kill/kill-test.ts"],
+  fuzz: [SOURCES, "conformance/fuzz/fuzz.ts"],
+  "browser-test": [SOURCES, "conformance/browser/browser-test.ts"],
   build: [SOURCES, "scripts/build.ts"],
   conformance: [SOURCES, "scripts/write-pages.ts"],
   format: ["node_modules/@biomejs/biome/bin/biome", "check", "--write"],

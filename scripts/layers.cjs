@@ -4,6 +4,7 @@
  */
 exports.LAYERS = [
   "cli",
+  "conformance",
   "testing",
   "server",
   "sessions",

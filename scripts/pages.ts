@@ -1,5 +1,5 @@
 /** Documents that are written from data. `npm run conformance` writes them; `npm test` fails when one is stale. */
-import { findCitations, renderConformance } from "../conformance/manifest.ts";
+import { type Citations, findCitations, renderConformance } from "../conformance/manifest.ts";
 import { CHAPTERS } from "../conformance/requirements.ts";
 import { ERRORS } from "../src/protocol/errors.ts";
 import { readFiles } from "./repository.ts";
@@ -10,11 +10,17 @@ interface Page {
 }
 
 /** Tests whose titles may cite a requirement. */
-export const CITING_TESTS = "{src,conformance,examples}/**/*.test.ts";
+const CITING_TESTS = "{src,conformance,examples}/**/*.test.ts";
+/** `conformance/suite/suite.test.ts` runs each of them against our own runtime. */
+const SUITE_CASES = "src/conformance/cases/*.ts";
+
+export function readCitations(): Citations {
+  return findCitations(readFiles(CITING_TESTS), readFiles(SUITE_CASES));
+}
 
 export function renderPages(): readonly Page[] {
   return [
-    { path: "CONFORMANCE.md", text: renderConformance(CHAPTERS, findCitations(readFiles(CITING_TESTS))) },
+    { path: "CONFORMANCE.md", text: renderConformance(CHAPTERS, readCitations()) },
     { path: "docs/errors.md", text: renderErrors() },
   ];
 }

@@ -32,16 +32,22 @@ export const stray = defineAgent({
     }),
 });
 
+async function waitForFile(ctx: AgentContext, input: unknown): Promise<object> {
+  const { until } = input as { until: string };
+  await ctx.log("waiting");
+  while (!existsSync(until)) await delay(LOOK_EVERY_MS, undefined, { signal: ctx.signal });
+  return { attempt: ctx.attempt };
+}
+
 /** Ends once the file `until` exists. */
-export const waiting = defineAgent({
-  name: "waiting",
+export const waiting = defineAgent({ name: "waiting", version: "1.0.0", run: waitForFile });
+/** The same, one job at a time, and again after a restart. */
+export const patient = defineAgent({
+  name: "patient",
   version: "1.0.0",
-  async run(ctx, input) {
-    const { until } = input as { until: string };
-    await ctx.log("waiting");
-    while (!existsSync(until)) await delay(LOOK_EVERY_MS, undefined, { signal: ctx.signal });
-    return { attempt: ctx.attempt };
-  },
+  restart: "always",
+  maxConcurrent: 1,
+  run: waitForFile,
 });
 
 /** Talks without end in its first attempt. Adds a line to the file `marks` each time its step really runs. */

@@ -47,6 +47,8 @@ interface Options {
   readonly cwd?: string;
   /** All of its standard input. */
   readonly input?: string;
+  /** Leaves its standard input open, for the test to write to. */
+  readonly keepInput?: boolean;
 }
 
 export interface Place extends AsyncDisposable {
@@ -109,7 +111,7 @@ function startCommand(program: string, args: readonly string[], options: Options
   const child = spawn(program, args, { cwd: options.cwd, env: environment(options.env) });
   // One that ends before it has read its input is no failure of the test.
   child.stdin.on("error", () => {});
-  child.stdin.end(options.input);
+  if (options.keepInput !== true) child.stdin.end(options.input);
   const text = { stdout: "", stderr: "" };
   const watchers = new Set<() => void>();
   for (const name of ["stdout", "stderr"] as const) {

@@ -23,7 +23,7 @@ export const CREDENTIAL_REQUIREMENTS: readonly Requirement[] = [
     section: "9.8.1",
     level: "MUST",
     side: "client",
-    status: "planned",
+    status: "covered",
     text: "A client ignores a credential whose scheme it does not know.",
   },
   {
@@ -151,7 +151,7 @@ export const CREDENTIAL_REQUIREMENTS: readonly Requirement[] = [
     section: "9.8.2",
     level: "MUST",
     side: "client",
-    status: "planned",
+    status: "covered",
     text: "A client does not keep a value beyond the job.",
   },
   {

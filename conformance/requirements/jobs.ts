@@ -3,6 +3,14 @@ import type { Requirement } from "../requirement.ts";
 
 export const JOB_REQUIREMENTS: readonly Requirement[] = [
   {
+    id: "arcp-7.1-accepted",
+    section: "7.1",
+    level: "MUST",
+    side: "runtime",
+    status: "covered",
+    text: "A submission is answered by an acceptance that names the job, its lease and the time.",
+  },
+  {
     id: "arcp-7.1-accepted-echoes",
     section: "7.1",
     level: "MUST",
@@ -24,6 +32,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     level: "MUST",
     side: "runtime",
     status: "planned",
+    later: "budgets are enforced with the guarded tools",
     text: "A lease without cost.budget is under no budget.",
   },
   {
@@ -49,6 +58,14 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     side: "runtime",
     status: "covered",
     text: "A job ends as success, error, cancelled or timed_out.",
+  },
+  {
+    id: "arcp-7.3-one-terminal",
+    section: "7.3",
+    level: "MUST",
+    side: "runtime",
+    status: "covered",
+    text: "A terminal state is final: a job ends once, and nothing of it follows its end.",
   },
   {
     id: "arcp-7.3-authority-errors",
@@ -96,7 +113,16 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     level: "MUST",
     side: "client",
     status: "planned",
+    later: "a rule for whoever chooses agents: no client of ours chooses a version by itself",
     text: "A client that needs one version, where no default is advertised, names that version.",
+  },
+  {
+    id: "arcp-7.5-any-version",
+    section: "7.5",
+    level: "MAY",
+    side: "runtime",
+    status: "declined",
+    text: "Where no default is advertised, any version may be taken.",
   },
   {
     id: "arcp-7.5-exact-version",
@@ -123,11 +149,19 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     text: "A job never moves to another version of its agent.",
   },
   {
+    id: "arcp-7.5-version-order",
+    section: "7.5",
+    level: "MAY",
+    side: "runtime",
+    status: "covered",
+    text: "A runtime may give versions an order.",
+  },
+  {
     id: "arcp-7.6-job-id-required",
     section: "7.6",
     level: "MUST",
     side: "client",
-    status: "planned",
+    status: "covered",
     text: "A subscription names its job.",
   },
   {
@@ -160,6 +194,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     level: "MUST",
     side: "runtime",
     status: "planned",
+    later: "with provisioned credentials",
     text: "Subscription answers and listings carry credentials only for the principal that submitted the job.",
   },
   {
@@ -168,6 +203,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     level: "MUST",
     side: "runtime",
     status: "planned",
+    later: "with provisioned credentials",
     text: "Every other observer gets the answer without the credentials.",
   },
   {
@@ -195,11 +231,21 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     text: "The principal that submitted a job may always subscribe to it.",
   },
   {
+    id: "arcp-7.6-policy",
+    section: "7.6",
+    level: "MAY",
+    side: "runtime",
+    status: "covered",
+    text: "A policy may let other principals subscribe.",
+  },
+  {
     id: "arcp-7.6-unauthorized",
     section: "7.6",
     level: "MUST",
     side: "runtime",
     status: "planned",
+    later:
+      "no policy yet lets a principal know of a job and not follow it; whoever may not know of it gets JOB_NOT_FOUND",
     text: "A subscription that policy forbids is refused with PERMISSION_DENIED.",
   },
   {
@@ -217,6 +263,30 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     side: "runtime",
     status: "covered",
     text: "A subscription gives no authority to cancel the job or to change it.",
+  },
+  {
+    id: "arcp-7.7-same-session",
+    section: "7.7",
+    level: "MUST",
+    side: "runtime",
+    status: "covered",
+    text: "A resume goes on with the same session; a subscription belongs to the session that asks for it.",
+  },
+  {
+    id: "arcp-7.7-resume-token",
+    section: "7.7",
+    level: "MUST",
+    side: "runtime",
+    status: "covered",
+    text: "A resume takes the resume token.",
+  },
+  {
+    id: "arcp-7.7-resume-cancels",
+    section: "7.7",
+    level: "MUST",
+    side: "runtime",
+    status: "covered",
+    text: "A resumed session keeps the authority to cancel its jobs.",
   },
   {
     id: "arcp-7.7-dashboards-subscribe",

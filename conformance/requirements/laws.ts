@@ -27,6 +27,14 @@ export const LAWS: readonly Requirement[] = [
     text: "No job ever has two terminals.",
   },
   {
+    id: "law-artifact-complete",
+    section: "8.2",
+    level: "LAW",
+    side: "runtime",
+    status: "covered",
+    text: "No artifact is ever named whose content is not there, whole.",
+  },
+  {
     id: "law-tree-stops",
     section: "7.4",
     level: "LAW",
@@ -95,7 +103,7 @@ export const LAWS: readonly Requirement[] = [
     section: "14",
     level: "LAW",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "No secret is in a log, a database file or a subscriber's stream.",
   },
   {

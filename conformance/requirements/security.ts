@@ -16,6 +16,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     level: "MUST",
     side: "runtime",
     status: "planned",
+    later: "sub-agents come with delegation; what tools are handed is shown then as well",
     text: "The trace context is forwarded to tool servers and sub-agents.",
   },
   {
@@ -33,6 +34,54 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     side: "runtime",
     status: "covered",
     text: "Errors carry the codes of the draft's table in the sense given there.",
+  },
+  {
+    id: "arcp-12-unauthenticated",
+    section: "12",
+    level: "MUST",
+    side: "runtime",
+    status: "covered",
+    text: "UNAUTHENTICATED is the code for missing or invalid authentication.",
+  },
+  {
+    id: "arcp-12-invalid-request",
+    section: "12",
+    level: "MUST",
+    side: "runtime",
+    status: "covered",
+    text: "INVALID_REQUEST is the code for a malformed envelope or a message that breaks its schema.",
+  },
+  {
+    id: "arcp-12-job-not-found",
+    section: "12",
+    level: "MUST",
+    side: "runtime",
+    status: "covered",
+    text: "JOB_NOT_FOUND is the code for a job that does not exist or is not visible.",
+  },
+  {
+    id: "arcp-12-agent-not-available",
+    section: "12",
+    level: "MUST",
+    side: "runtime",
+    status: "covered",
+    text: "AGENT_NOT_AVAILABLE is the code for an agent that is not registered.",
+  },
+  {
+    id: "arcp-12-timeout",
+    section: "12",
+    level: "MUST",
+    side: "runtime",
+    status: "covered",
+    text: "TIMEOUT is the code for a job that ran past its max_runtime_sec, which ends as timed_out.",
+  },
+  {
+    id: "arcp-12-lease-expired",
+    section: "12",
+    level: "MUST",
+    side: "runtime",
+    status: "covered",
+    text: "LEASE_EXPIRED is the code for a lease whose expires_at was reached during execution.",
   },
   {
     id: "arcp-12-retryable-present",
@@ -59,6 +108,14 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     text: "INTERNAL_ERROR says that a retry can help.",
   },
   {
+    id: "arcp-13.3-survives-submitter",
+    section: "13.3",
+    level: "MUST",
+    side: "runtime",
+    status: "covered",
+    text: "A subscriber goes on observing a job whose submitter has lost its connection.",
+  },
+  {
     id: "arcp-14-same-principal-default",
     section: "14",
     level: "MUST",
@@ -71,7 +128,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     section: "14",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Anything broader is configured explicitly.",
   },
   {
@@ -87,7 +144,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     section: "14",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Expiry is judged by a clock that is disciplined and never goes backwards.",
   },
   {
@@ -112,6 +169,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     level: "MUST",
     side: "runtime",
     status: "planned",
+    later: "with the guarded tools and the gateway",
     text: "A runtime that promises strong budgets measures cost at the tool or gateway too.",
   },
   {
@@ -120,6 +178,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     level: "MUST",
     side: "runtime",
     status: "planned",
+    later: "with provisioned credentials",
     text: "Credentials are issued over authenticated and encrypted transports only.",
   },
   {
@@ -128,6 +187,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     level: "MUST",
     side: "runtime",
     status: "planned",
+    later: "with provisioned credentials",
     text: "A credential is scoped to a single job.",
   },
   {
@@ -136,6 +196,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     level: "MUST",
     side: "client",
     status: "planned",
+    later: "with provisioned credentials",
     text: "A client does not log a credential's value, pass it to subscribers, or keep it beyond the job.",
   },
   {
@@ -144,6 +205,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     level: "MUST",
     side: "runtime",
     status: "planned",
+    later: "with provisioned credentials",
     text: "A subscriber receives no credentials of a job it did not submit.",
   },
   {
@@ -152,6 +214,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     level: "MUST",
     side: "runtime",
     status: "planned",
+    later: "with provisioned credentials",
     text: "No listing or other view shows credentials to anyone but the job's submitter.",
   },
   {
@@ -168,6 +231,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     level: "MUST",
     side: "runtime",
     status: "planned",
+    later: "with provisioned credentials",
     text: "The ids of outstanding credentials are kept durably.",
   },
   {
@@ -176,6 +240,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     level: "MUST",
     side: "runtime",
     status: "planned",
+    later: "with provisioned credentials",
     text: "Revocation is tried again across restarts of the runtime.",
   },
   {
@@ -184,6 +249,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     level: "MUST",
     side: "runtime",
     status: "planned",
+    later: "with provisioned credentials",
     text: "A credential that cannot be revoked is shown to operators.",
   },
   {
@@ -191,7 +257,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     section: "14",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A runtime that cannot guarantee revocation does not advertise provisioned_credentials.",
   },
   {
@@ -239,7 +305,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     section: "14",
     level: "SHOULD",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Every subscription is logged with both principals, the job and the decision.",
   },
 ];

@@ -8,6 +8,8 @@ import { layerStore } from "./store-layer.ts";
 /** One job's log, and what of the job never changes or only ends. */
 export interface KeptJob {
   record: JobRecord;
+  /** JSON text. */
+  input: string;
   kinds: string;
   readonly payloads: string[];
   readonly steps: Map<string, string | null>;
@@ -21,6 +23,9 @@ export class Ledger {
   readonly jobs = new Map<string, KeptJob>();
   /** The highest place of each session that is not over. */
   readonly places = new Map<string, number>();
+
+  /** Frames that are no entries of a log, by session and place. */
+  readonly frames = new Map<string, string>();
 
   constructor(judge: Judge) {
     this.#judge = judge;
@@ -49,7 +54,7 @@ export class Ledger {
     for (const session of [...this.places.keys()]) await this.#compareSession(store, session);
     const found = new Set<string>();
     for (const principal of principals) {
-      for (const record of await store.listJobs({ principal, limit: ALL })) {
+      for (const record of (await store.listJobs({ principals: [principal], limit: ALL })).jobs) {
         found.add(record.id);
         await this.#compareJob(store, record);
       }
@@ -61,6 +66,10 @@ export class Ledger {
 
   #enter(rows: Partial<Rows>): void {
     for (const record of rows.jobs ?? []) this.#add(record);
+    for (const { job: id, text } of rows.inputs ?? []) {
+      const job = this.jobs.get(id);
+      if (job !== undefined) job.input = text;
+    }
     for (const update of rows.jobUpdates ?? []) {
       const job = this.jobs.get(update.id);
       if (job !== undefined) job.record = { ...job.record, ...update };
@@ -68,12 +77,15 @@ export class Ledger {
     for (const chunk of rows.chunks ?? []) this.#append(chunk);
     for (const { job, name, value } of rows.steps ?? []) this.jobs.get(job)?.steps.set(name, value);
     for (const { id } of rows.sessions ?? []) if (!this.places.has(id)) this.places.set(id, 0);
-    for (const { session, lastEventSeq } of rows.segments ?? []) this.places.set(session, lastEventSeq);
+    for (const { session, lastEventSeq, frame } of rows.segments ?? []) {
+      this.places.set(session, lastEventSeq);
+      if (frame !== undefined) this.frames.set(`${session} ${lastEventSeq}`, frame);
+    }
     for (const session of rows.endedSessions ?? []) this.places.delete(session);
   }
 
   #add(record: JobRecord): KeptJob {
-    const job: KeptJob = { record, kinds: "", payloads: [], steps: new Map() };
+    const job: KeptJob = { record, input: "", kinds: "", payloads: [], steps: new Map() };
     this.jobs.set(record.id, job);
     return job;
   }
@@ -98,7 +110,12 @@ export class Ledger {
     if (stored === undefined) this.places.delete(id);
     else if (stored.head < placed)
       this.#judge.report("no-event-lost", `${id}: places ${stored.head + 1} to ${placed} are gone`);
-    else this.places.set(id, stored.head);
+    else {
+      this.places.set(id, stored.head);
+      for (const { lastEventSeq, frame } of await store.readSegments(id, 0, ALL)) {
+        if (frame !== undefined) this.frames.set(`${id} ${lastEventSeq}`, frame);
+      }
+    }
   }
 
   async #compareJob(store: Store, record: JobRecord): Promise<void> {
@@ -111,7 +128,10 @@ export class Ledger {
     if (isTerminal(job.record.status) && record.status !== job.record.status) {
       this.#judge.report("no-event-lost", `${record.id} was ${job.record.status} and is ${record.status}`);
     }
+    const input = await store.readInput(record.id);
+    if (job.input !== "" && job.input !== input) this.#judge.report("no-event-lost", `${record.id}: its input is gone`);
     job.record = record;
+    job.input = input ?? "";
     job.kinds = chunks.map((chunk) => chunk.kinds).join("");
     job.payloads.splice(0, Number.POSITIVE_INFINITY, ...payloads);
     const steps = new Map((await store.readSteps(record.id)).map(({ name, value }) => [name, value]));

@@ -141,6 +141,8 @@ export class Life {
     this.#runtime = await createRuntime({
       agents: agents(this.#agentTimers),
       store: sabotage.store?.(store) ?? store,
+      // So few that jobs wait for each other.
+      limits: { maxRunningJobs: 4, maxRunningJobsPerPrincipal: 3 },
       authenticator: { authenticate: async ({ token }) => authenticate(token) },
       world: mortalWorld,
       resumeWindowSec: RESUME_WINDOW_SEC,

@@ -6,6 +6,8 @@ import type { Judge } from "./laws.ts";
 
 /** A frame with a place in a session's stream. */
 export interface PlacedFrame {
+  /** False for what the session alone is told, such as `back_pressure`: it is no entry of the job's log. */
+  readonly onLog: boolean;
   readonly eventSeq: number;
   readonly job: string;
   readonly jobSeq: number;
@@ -26,7 +28,8 @@ export interface Frame {
 export function placeOf(frame: Frame, text: string): PlacedFrame | undefined {
   const { type, event_seq: eventSeq, job_id: job = "", payload } = frame;
   if (eventSeq === undefined) return undefined;
-  return { eventSeq, job, jobSeq: Number(payload.job_seq), terminal: type !== "job.event", text };
+  const onLog = payload.job_seq !== undefined;
+  return { onLog, eventSeq, job, jobSeq: Number(payload.job_seq), terminal: type !== "job.event", text };
 }
 
 interface Reading {
@@ -117,7 +120,7 @@ export class SessionRecord {
     const known = this.#texts[frame.eventSeq - 1];
     if (known === undefined) {
       this.#texts.push(frame.text);
-      this.#read(frame);
+      if (frame.onLog) this.#read(frame);
     } else if (known !== frame.text) {
       this.#report("same-bytes-on-replay", `event_seq ${frame.eventSeq} was ${known} and is ${frame.text}`);
     }

@@ -3,7 +3,6 @@
  * run.
  */
 import type { AgentDefinition } from "../../src/agents/define-agent.ts";
-import { readSubmission } from "../../src/kernel/job/submission.ts";
 import type { Principal } from "../../src/kernel/principal.ts";
 import type { Timers } from "../../src/platform/world.ts";
 import type { MemorySnapshot } from "../../src/stores/memory/memory-store.ts";
@@ -138,8 +137,8 @@ export class Stage {
   /** Whether two jobs came of one ask: told by what their inputs say. */
   checkOneJobPerAsk(): void {
     const jobs = new Map<string, string>();
-    for (const [id, { record }] of this.ledger.jobs) {
-      const { tag } = readPlan(readSubmission(record).input);
+    for (const [id, { input }] of this.ledger.jobs) {
+      const { tag } = readPlan(JSON.parse(input));
       const other = jobs.get(tag);
       if (other !== undefined) this.judge.report("one-job-per-key", `${other} and ${id} both came of ${tag}`);
       jobs.set(tag, id);
@@ -153,7 +152,10 @@ export class Stage {
     const placed = placeOf(frame, text);
     if (placed !== undefined) {
       this.events++;
-      if (!ledger.holds(session, placed.eventSeq, placed.job, placed.jobSeq, text)) {
+      const isDurable = placed.onLog
+        ? ledger.holds(session, placed.eventSeq, placed.job, placed.jobSeq, text)
+        : ledger.frames.get(`${session} ${placed.eventSeq}`) === text;
+      if (!isDurable) {
         judge.report("commit-then-publish", `${session}: sent before it was durable: ${text}`);
       }
     } else if (frame.type === "session.welcome" && !ledger.places.has(session)) {

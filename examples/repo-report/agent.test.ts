@@ -40,6 +40,9 @@ async function report(
 
 const messages = (host: TestHost) => host.bodies("progress").map(({ current, total }) => [current, total]);
 
+/** The runtime notes under an empty name that a streamed result has begun. */
+const isOwnStep = (name: string): boolean => name !== "";
+
 describe("repo-report", () => {
   it("counts files, lines and languages, and streams the report as its result", async () => {
     await write({
@@ -80,7 +83,7 @@ describe("repo-report", () => {
     await symlink(root, join(root, "pkg", "loop"));
     const { host } = await report();
     expect(host.steps.has("folder:dist")).toBe(false);
-    expect([...host.steps.keys()]).toEqual(["folder:(top level)", "folder:pkg", "dependencies"]);
+    expect([...host.steps.keys()].filter(isOwnStep)).toEqual(["folder:(top level)", "folder:pkg", "dependencies"]);
     const largest = JSON.parse(host.steps.get("folder:pkg") as string).largest.map(
       ({ path }: { path: string }) => path,
     );
@@ -95,10 +98,8 @@ describe("repo-report", () => {
     await writeFile(join(root, "a", "one.ts"), "1\n2\n3\n");
     const second = await report({}, { attempt: 2, steps: recorded });
     expect(second.markdown).toBe(first.markdown);
-    expect(second.host.trace.filter((entry) => entry.startsWith("step:"))).toEqual([
-      "step:folder:b",
-      "step:dependencies",
-    ]);
+    const steps = second.host.trace.filter((entry) => entry.startsWith("step:")).map((entry) => entry.slice(5));
+    expect(steps.filter(isOwnStep)).toEqual(["folder:b", "dependencies"]);
     expect(messages(second.host).at(-1)).toEqual([2, 2]);
   });
 

@@ -1,5 +1,6 @@
 /** `ctx`: everything an agent is handed. */
 import type { Lease } from "../kernel/authority/lease.ts";
+import type { ArtifactRef, ArtifactSource } from "./artifacts.ts";
 import type { LogLevel, Metric, Progress } from "./event-bodies.ts";
 import type { ResultEncoding, ResultStream } from "./result-stream.ts";
 
@@ -8,6 +9,8 @@ export interface ToolCall {
   readonly callId: string;
   /** Aborts when the job is stopped. */
   readonly signal: AbortSignal;
+  /** W3C `traceparent` of this call, to be sent along to whatever it asks (§11). */
+  readonly traceparent: string;
 }
 
 /** What the function under `ctx.step` is handed. */
@@ -35,8 +38,10 @@ export interface AgentContext<Input = unknown> {
   readonly signal: AbortSignal;
   /** Which run of the agent function this is; the first is 1. */
   readonly attempt: number;
-  /** 32 hex digits; to be forwarded to tools (§11). */
+  /** 32 hex digits: the trace this job belongs to (§11). */
   readonly traceId: string;
+  /** W3C `traceparent` of this attempt, to be sent along to services; within `tool`, that of the call is nearer. */
+  readonly traceparent: string;
 
   /** A line of the job's log; `info` unless a level is given. */
   log(message: string): Promise<void>;
@@ -47,6 +52,13 @@ export interface AgentContext<Input = unknown> {
   metric(metric: Metric): Promise<void>;
   /** An event of a kind of one's own, `x-<vendor>.<name>`; `body` is an object that JSON can hold. */
   emit(kind: `x-${string}`, body: object): Promise<void>;
+  /**
+   * Keeps content for whoever may see the job, for as long as the job is kept, and tells of it by an `artifact_ref` event.
+   * Resolves with the event's body once both are durable. Bytes must not be changed before.
+   * @throws CodedError INTERNAL_ERROR beyond `max_artifact_bytes` (256 MiB) or, over all artifacts of the job,
+   * `max_job_artifact_bytes` (1 GiB), or when it cannot be stored; whatever reading `data` threw.
+   */
+  artifact(source: ArtifactSource): Promise<ArtifactRef>;
   /** Resolves once everything emitted so far is durable. */
   flush(): Promise<void>;
 

@@ -23,6 +23,7 @@ describe("what an agent is told", () => {
       input: { n: 1 },
       attempt: 2,
       traceId: "4bf92f3577b34da6a3ce929d0e0e4736",
+      traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-a3ce929d0e0e4736-01",
       lease,
     });
     expect(open().ctx.lease).toBeNull();

@@ -1,16 +1,18 @@
 /** Makes the `ctx` of one attempt. Nothing here outlives the attempt, and all of it is made when first used. */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { JobHost } from "../kernel/agents-port.ts";
-import { readSubmission } from "../kernel/job/submission.ts";
+import { leaseOf } from "../kernel/authority/lease.ts";
 import type { Ids } from "../platform/world.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { AgentContext } from "./agent-context.ts";
+import { createArtifact } from "./artifacts.ts";
 import { createEmit, type Outside } from "./emission.ts";
 import type { LogLevel } from "./event-bodies.ts";
 import { invalid, logBody, metricBody, progressBody, statusBody, thoughtBody, vendorBody } from "./event-bodies.ts";
-import { createResultStream, type OpenResultStream, type ResultEncoding } from "./result-stream.ts";
-import { createStep } from "./steps.ts";
+import { createResultStream, MAX_STREAMED_BYTES, type OpenResultStream, type ResultEncoding } from "./result-stream.ts";
+import { createStep, STREAM_BEGUN } from "./steps.ts";
 import { createToolCall } from "./tool-call.ts";
+import { type ActiveSpan, type Tracing, traceparentOf } from "./tracing.ts";
 
 export interface OpenContext {
   readonly ctx: AgentContext;
@@ -18,13 +20,28 @@ export interface OpenContext {
   readonly stream: OpenResultStream | undefined;
 }
 
-export function createContext(host: JobHost, input: unknown, ids: Ids, outside: Outside): OpenContext {
+export interface ContextOptions {
+  /** Largest streamed result, in bytes. Default: 256 MiB. */
+  readonly maxResultBytes?: number;
+  /** Default: nothing is traced. */
+  readonly tracing?: Tracing | undefined;
+}
+
+export function createContext(
+  host: JobHost,
+  input: unknown,
+  ids: Ids,
+  outside: Outside,
+  { maxResultBytes = MAX_STREAMED_BYTES }: ContextOptions = {},
+  span?: ActiveSpan,
+): OpenContext {
   const { job } = host;
   const emit = createEmit(host, outside);
   let signal: AbortSignal | undefined;
   let lease: AgentContext["lease"] | undefined;
   let step: AgentContext["step"] | undefined;
   let tool: AgentContext["tool"] | undefined;
+  let artifact: AgentContext["artifact"] | undefined;
   let stream: OpenResultStream | undefined;
 
   const jobSignal = (): AbortSignal => {
@@ -41,7 +58,7 @@ export function createContext(host: JobHost, input: unknown, ids: Ids, outside: 
     agent: `${job.agent}@${job.version}`,
     input,
     get lease() {
-      if (lease === undefined) lease = readSubmission(job).lease;
+      if (lease === undefined) lease = leaseOf(job);
       return lease;
     },
     get signal() {
@@ -49,6 +66,9 @@ export function createContext(host: JobHost, input: unknown, ids: Ids, outside: 
     },
     attempt: host.attempt,
     traceId: job.traceId,
+    get traceparent() {
+      return span?.traceparent ?? traceparentOf(job);
+    },
 
     log: (levelOrMessage: string, message?: string) =>
       emit("log", "log", () =>
@@ -59,10 +79,14 @@ export function createContext(host: JobHost, input: unknown, ids: Ids, outside: 
     progress: (progress) => emit("progress", "progress", () => progressBody(progress)),
     metric: (metric) => emit("metric", "metric", () => metricBody(metric)),
     emit: (kind, body) => emit("vendor", kind, () => vendorBody(kind, body)),
+    artifact(source) {
+      artifact ??= createArtifact(host, outside);
+      return artifact(source);
+    },
     flush,
 
     tool(name, args, call) {
-      tool ??= createToolCall({ host, emit, ids, flush, signal: jobSignal });
+      tool ??= createToolCall({ host, emit, ids, flush, signal: jobSignal, span });
       return tool(name, args, call);
     },
     step(name, work) {
@@ -78,7 +102,11 @@ export function createContext(host: JobHost, input: unknown, ids: Ids, outside: 
         throw new CodedError("INVALID_REQUEST", "a job has one result: streamResult was called twice");
       if (encoding !== "utf8" && encoding !== "base64")
         throw invalid("streamResult.encoding", 'must be "utf8" or "base64"');
-      const opened = createResultStream(ids.next("res"), encoding, emit);
+      // In the commit of the first chunk, whose fate the write tells of.
+      const begin = (resultId: string): void => {
+        if (!host.steps.has(STREAM_BEGUN)) void outside(() => host.recordStep(STREAM_BEGUN, resultId)).catch(ignore);
+      };
+      const opened = createResultStream(ids.next("res"), encoding, { emit, maxBytes: maxResultBytes, begin });
       stream = opened;
       return opened;
     },
@@ -91,6 +119,8 @@ export function createContext(host: JobHost, input: unknown, ids: Ids, outside: 
     },
   };
 }
+
+const ignore = (): void => {};
 
 /**
  * A signal that follows `signal` within the current async context. Listeners run in the context of whoever aborts, which

@@ -39,6 +39,11 @@ describe("defineAgent", () => {
     ["version", { name: "report", version: "1 0", run }, 'agent report: version "1 0"'],
     ["version", { name: "report", version: "", run }, 'agent report: version ""'],
     ["run", { name: "report", version: "1" }, "agent report: run is of type undefined"],
+    [
+      "maxConcurrent",
+      { name: "report", version: "1", run, maxConcurrent: 0 },
+      "agent report: maxConcurrent is 0: it must be a whole number from 1 on",
+    ],
     ["restart", { name: "report", version: "1", run, restart: "sometimes" }, 'agent report: restart is "sometimes"'],
     ["input", { name: "report", version: "1", run, input: {} }, "agent report: input is not a Standard Schema"],
     ["output", { name: "report", version: "1", run, output: 3 }, "agent report: output is not a Standard Schema"],

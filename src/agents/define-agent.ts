@@ -22,6 +22,11 @@ export interface AgentSpec<Name extends string, In extends StandardSchema, Out e
   readonly restart?: Restart;
   readonly needs?: Needs;
   /**
+   * How many jobs of this version may run at a time in one runtime; further ones wait as `pending`. A whole number from
+   * 1 on. Default: as many as the runtime runs.
+   */
+  readonly maxConcurrent?: number;
+  /**
    * Does the work. Returns the result, at most 1 MiB of JSON, or streams it with `ctx.streamResult` and returns what
    * `end()` gave, or nothing. Fails by throwing `AgentError`; anything else thrown is INTERNAL_ERROR.
    */
@@ -41,6 +46,7 @@ export interface AgentDefinition<Name extends string = string, Input = unknown, 
   readonly version: string;
   readonly restart: Restart;
   readonly needs: Needs;
+  readonly maxConcurrent: number | undefined;
   readonly input: StandardSchema | undefined;
   readonly output: StandardSchema | undefined;
   run(ctx: AgentContext, input: unknown): unknown;
@@ -70,7 +76,7 @@ export function defineAgent<
   In extends StandardSchema = StandardSchema,
   Out extends StandardSchema = StandardSchema,
 >(spec: AgentSpec<Name, In, Out, Returned>): AgentDefinition<Name, SchemaInput<In>, OutputOf<Out, Returned>> {
-  const { name, version, input, output, restart = "never", needs = {}, run } = spec;
+  const { name, version, input, output, restart = "never", needs = {}, maxConcurrent, run } = spec;
   if (typeof name !== "string" || !AGENT_NAME.test(name)) {
     throw new TypeError(
       `agent name ${shown(name)}: use lower-case letters, digits, ".", "_" and "-", beginning with a letter or digit`,
@@ -87,6 +93,11 @@ export function defineAgent<
   if (restart !== "never" && restart !== "always") {
     throw new TypeError(`agent ${name}: restart is ${shown(restart)}: it must be "never" or "always"`);
   }
+  if (maxConcurrent !== undefined && !(Number.isInteger(maxConcurrent) && maxConcurrent >= 1)) {
+    throw new TypeError(
+      `agent ${name}: maxConcurrent is ${String(maxConcurrent)}: it must be a whole number from 1 on`,
+    );
+  }
   if (input !== undefined) assertSchema(name, "input", input);
   if (output !== undefined) assertSchema(name, "output", output);
   assertNeeds(name, needs);
@@ -97,6 +108,7 @@ export function defineAgent<
     version,
     restart,
     needs: Object.freeze({ ...needs }),
+    maxConcurrent,
     input,
     output,
     // The input has been through the schema by the time this is called; `spec` stays the receiver.

@@ -7,13 +7,17 @@ import { type AgentDefinition, isAgentDefinition } from "./define-agent.ts";
 /**
  * Imports modules (.ts or .js, relative to the working directory) and returns every agent they export: by itself, in an
  * array or in an object. One that is exported twice is returned once.
+ * @param urlOf the URL to import the module at an absolute path by.
  * @throws Error that names the file: not found, not a file, fails to load (with the cause), or without an agent.
  */
-export async function loadAgents(files: readonly string[]): Promise<readonly AgentDefinition[]> {
+export async function loadAgents(
+  files: readonly string[],
+  urlOf: (path: string) => string = (path) => pathToFileURL(path).href,
+): Promise<readonly AgentDefinition[]> {
   const found = new Set<AgentDefinition>();
   // One after the other: modules may depend on the order of their side effects, and errors on the order of the list.
   for (const file of files) {
-    const agents = await loadFile(file);
+    const agents = await loadFile(file, urlOf);
     if (agents.length === 0) {
       throw new Error(
         `${file} exports no agent: export what defineAgent returns, such as "export const report = defineAgent({ … })"`,
@@ -24,7 +28,7 @@ export async function loadAgents(files: readonly string[]): Promise<readonly Age
   return [...found];
 }
 
-async function loadFile(file: string): Promise<readonly AgentDefinition[]> {
+async function loadFile(file: string, urlOf: (path: string) => string): Promise<readonly AgentDefinition[]> {
   const path = resolve(file);
   const info = await stat(path).catch((cause: unknown) => {
     throw new Error(`agent file ${file} cannot be read: ${messageOf(cause)}`, { cause });
@@ -32,7 +36,7 @@ async function loadFile(file: string): Promise<readonly AgentDefinition[]> {
   if (!info.isFile()) throw new Error(`agent file ${file} is not a file`);
   let module: Readonly<Record<string, unknown>>;
   try {
-    module = await import(pathToFileURL(path).href);
+    module = await import(urlOf(path));
   } catch (cause) {
     throw new Error(`agent file ${file} failed to load: ${messageOf(cause)}`, { cause });
   }

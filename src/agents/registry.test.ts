@@ -29,6 +29,27 @@ describe("createAgentRegistry", () => {
     expect(agents.resolve("report@1.9.0").version).toBe("1.9.0");
   });
 
+  it("offers what it is given anew, and keeps every other version for jobs that were submitted to it", () => {
+    const agents = registry(agent("report", "1.0.0"), agent("echo", "1"));
+    const [first, echo] = [agents.resolve("report"), agents.resolve("echo")];
+    agents.replace([agent("report", "2.0.0")]);
+    expect(agents.list()).toEqual([{ name: "report", versions: ["1.0.0", "2.0.0"], default: "2.0.0" }]);
+    expect(agents.resolve("report@1.0.0")).toBe(first);
+    expect(agents.resolve("echo@1")).toBe(echo);
+    expect(refusal(() => agents.resolve("echo")).message).toBe("no agent echo; agents here: report");
+
+    agents.replace([agent("report", "1.0.0")]);
+    expect(agents.resolve("report").version).toBe("1.0.0");
+    expect(agents.resolve("report@1.0.0")).not.toBe(first);
+    expect(agents.resolve("report@2.0.0").version).toBe("2.0.0");
+  });
+
+  it("stays as it is when what it is given anew makes no sense", () => {
+    const agents = registry(agent("report", "1.0.0"));
+    expect(() => agents.replace([agent("echo", "1"), agent("echo", "1")])).toThrow("registered twice");
+    expect(agents.list()).toEqual([{ name: "report", versions: ["1.0.0"], default: "1.0.0" }]);
+  });
+
   it("names what exists when something does not", () => {
     const agents = registry(agent("report", "1.0.0"), agent("report", "2.0.0"), agent("echo", "1"));
     const unknown = refusal(() => agents.resolve("raport"));
@@ -54,7 +75,7 @@ describe("createAgentRegistry", () => {
 });
 
 describe("the order of versions", () => {
-  it("follows semantic versioning", () => {
+  it("follows semantic versioning [arcp-7.5-version-order]", () => {
     const ascending = [
       "1.0.0-alpha",
       "1.0.0-alpha.1",

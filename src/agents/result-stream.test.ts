@@ -79,6 +79,25 @@ describe("streamResult", () => {
     expect(assembled(binary.host).equals(bytes)).toBe(true);
   });
 
+  it("says on the first chunk that there is one, for later attempts to know", async () => {
+    const { host, stream } = open("utf8");
+    expect(host.trace).toEqual([]);
+    await stream.write("a");
+    await stream.write("b");
+    expect(host.trace.filter((what) => what.startsWith("step"))).toEqual(["step:"]);
+    expect(host.steps.get("")).toBe(stream.resultId);
+    await expect(open("utf8").ctx.step("", () => 1)).rejects.toThrow("step.name");
+  });
+
+  it("can be bounded tighter", async () => {
+    const { ctx } = createContext(createTestHost(), {}, createFakeWorld().ids, (run, ...args) => run(...args), {
+      maxResultBytes: 4,
+    });
+    const stream = ctx.streamResult();
+    await stream.write("éé");
+    await expect(stream.write("x")).rejects.toThrow("more than 4 bytes (max_result_bytes)");
+  });
+
   it("turns half a character that nothing completes into U+FFFD", async () => {
     const { host, stream } = open("utf8");
     await stream.write("a\ud83d");
@@ -107,16 +126,18 @@ describe("streamResult", () => {
     for (let index = 0; index < 8; index++) await stream.write(part);
     await expect(stream.write("x")).rejects.toMatchObject({
       code: "INTERNAL_ERROR",
-      details: { limit: MAX_STREAMED_BYTES },
+      retryable: false,
+      details: { limit: "max_result_bytes", bytes: MAX_STREAMED_BYTES },
     });
     await expect(stream.end()).rejects.toMatchObject({ code: "INTERNAL_ERROR" });
   });
 
-  it("takes nothing after the end, ends once, and is one for a job", async () => {
+  it("takes nothing after the end, ends once, and is one for a job [reading-result-finalised-once]", async () => {
     const { host, ctx, stream } = open("utf8");
-    const [first, second] = await Promise.all([stream.end({ summary: "none" }), stream.end()]);
-    expect(first).toBe(second);
-    expect(first).toMatchObject({ size: 0, summary: "none" });
+    const ending = stream.end({ summary: "none" });
+    await expect(stream.end()).rejects.toThrow("already finalised");
+    expect(await ending).toMatchObject({ size: 0, summary: "none" });
+    await expect(stream.end()).rejects.toMatchObject({ code: "INVALID_REQUEST" });
     await expect(stream.write("x")).rejects.toThrow("after end()");
     await expect(open("utf8").stream.write(7 as never)).rejects.toThrow("takes a string or a Uint8Array");
     expect(chunksOf(host)).toHaveLength(1);

@@ -1,13 +1,17 @@
 /** `ctx.streamResult`: a result given piece by piece as `result_chunk` events (§8.4). */
 import { CodedError } from "../protocol/errors.ts";
+import { cutBytes, cutText, Pairs } from "./characters.ts";
 import type { Emit } from "./emission.ts";
 import { invalid } from "./event-bodies.ts";
 
 export type ResultEncoding = "utf8" | "base64";
 
-/** Largest streamed result, in bytes of data. Beyond it, writing fails with INTERNAL_ERROR (§14). */
+/** `max_result_bytes`: largest streamed result, in bytes of data, unless configured otherwise (§14). */
 export const MAX_STREAMED_BYTES = 268_435_456;
-/** Where text is cut, in UTF-16 units: at most 192 KiB of data, and under a frame's limit however it is escaped. */
+/**
+ * Where text is cut, in UTF-16 units: at most 192 KiB of data. However it is escaped, a chunk's frame stays under 1 MiB,
+ * so no write can exceed the size of a chunk (§14).
+ */
 const TEXT_PER_CHUNK = 65_536;
 /** Where bytes are cut: 64 KiB of base64. A multiple of 3, so that only a write's last piece is padded. */
 const BYTES_PER_CHUNK = 49_152;
@@ -27,10 +31,14 @@ export interface ResultStream<Encoding extends ResultEncoding = ResultEncoding> 
    * Sends data at once, cut into events. Calls keep their order, awaited or not. A `utf8` stream takes bytes that are
    * UTF-8, a `base64` stream encodes text as UTF-8; characters may be split across writes. Bytes must not be changed
    * before the promise resolves.
-   * @throws CodedError INTERNAL_ERROR beyond 256 MiB; INVALID_REQUEST for bytes that are not UTF-8, or after `end`.
+   * @throws CodedError INTERNAL_ERROR beyond `max_result_bytes` (256 MiB), of which nothing remains to be done; INVALID_REQUEST
+   * for bytes that are not UTF-8, or after `end`.
    */
   write(data: string | Uint8Array): Promise<void>;
-  /** Sends the last chunk. `summary` goes with the job's result. A second call returns the same. */
+  /**
+   * Sends the last chunk. `summary` goes with the job's result.
+   * @throws CodedError INVALID_REQUEST for a result that is already finalised; whatever an earlier write threw.
+   */
   end(options?: { readonly summary?: string }): Promise<StreamedResult<Encoding>>;
 }
 
@@ -42,16 +50,23 @@ export interface OpenResultStream<Encoding extends ResultEncoding = ResultEncodi
 
 const ignore = (): void => {};
 
+export interface ResultStreamParts {
+  readonly emit: Emit;
+  /** In bytes of data. */
+  readonly maxBytes: number;
+  /** Called right before the first chunk goes on the log. */
+  begin(resultId: string): void;
+}
+
 export function createResultStream<Encoding extends ResultEncoding>(
   resultId: string,
   encoding: Encoding,
-  emit: Emit,
+  { emit, maxBytes, begin }: ResultStreamParts,
 ): OpenResultStream<Encoding> {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   let nextChunk = 0;
   let size = 0;
-  /** The first half of a surrogate pair whose second half comes with the next write. */
-  let half = "";
+  const pairs = new Pairs();
   let ending: Promise<StreamedResult<Encoding>> | undefined;
   let ended: StreamedResult<Encoding> | undefined;
   /** The write under way, and those behind it. */
@@ -71,15 +86,14 @@ export function createResultStream<Encoding extends ResultEncoding>(
   }
 
   function send(data: string, bytes: number, more: boolean): Promise<void> {
-    if (size + bytes > MAX_STREAMED_BYTES) {
+    if (size + bytes > maxBytes) {
       throw new CodedError(
         "INTERNAL_ERROR",
-        `the streamed result is larger than ${MAX_STREAMED_BYTES} bytes: store it elsewhere and return where`,
-        {
-          details: { result_id: resultId, limit: MAX_STREAMED_BYTES },
-        },
+        `the streamed result has more than ${maxBytes} bytes (max_result_bytes): store it elsewhere and return where`,
+        { retryable: false, details: { result_id: resultId, limit: "max_result_bytes", bytes: maxBytes } },
       );
     }
+    if (nextChunk === 0) begin(resultId);
     size += bytes;
     const head = `{"result_id":"${resultId}","chunk_seq":${nextChunk++}`;
     return emit(
@@ -90,28 +104,13 @@ export function createResultStream<Encoding extends ResultEncoding>(
   }
 
   async function sendText(text: string): Promise<void> {
-    for (let from = 0; from < text.length; ) {
-      let to = Math.min(from + TEXT_PER_CHUNK, text.length);
-      if (to < text.length && isHighSurrogate(text, to - 1)) to -= 1;
-      // A lone surrogate is no character and has no UTF-8: it becomes U+FFFD here, and not somewhere on the way.
-      const piece = text.slice(from, to).toWellFormed();
-      await send(piece, Buffer.byteLength(piece), true);
-      from = to;
-    }
+    for (const piece of cutText(text, TEXT_PER_CHUNK)) await send(piece, Buffer.byteLength(piece), true);
   }
 
   async function sendBytes(bytes: Uint8Array): Promise<void> {
-    for (let from = 0; from < bytes.length; from += BYTES_PER_CHUNK) {
-      const piece = bytes.subarray(from, from + BYTES_PER_CHUNK);
+    for (const piece of cutBytes(bytes, BYTES_PER_CHUNK)) {
       await send(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength).toString("base64"), piece.length, true);
     }
-  }
-
-  /** Text that is complete: a half pair at its end is kept for the next write. */
-  function joinPairs(text: string): string {
-    const whole = half + text;
-    half = isHighSurrogate(whole, whole.length - 1) ? whole.slice(-1) : "";
-    return half === "" ? whole : whole.slice(0, -1);
   }
 
   function decode(bytes: Uint8Array | undefined): string {
@@ -125,18 +124,12 @@ export function createResultStream<Encoding extends ResultEncoding>(
   async function write(data: string | Uint8Array): Promise<void> {
     if (encoding === "utf8") {
       // Whatever was begun in the other form ends here: text cannot go on a character begun in bytes.
-      await sendText(typeof data === "string" ? decode(undefined) + joinPairs(data) : takeHalf() + decode(data));
+      await sendText(typeof data === "string" ? decode(undefined) + pairs.join(data) : pairs.takeHalf() + decode(data));
     } else if (typeof data === "string") {
-      await sendBytes(Buffer.from(joinPairs(data)));
+      await sendBytes(Buffer.from(pairs.join(data)));
     } else {
-      await sendBytes(Buffer.concat([Buffer.from(takeHalf()), data]));
+      await sendBytes(Buffer.concat([Buffer.from(pairs.takeHalf()), data]));
     }
-  }
-
-  function takeHalf(): string {
-    const rest = half;
-    half = "";
-    return rest;
   }
 
   return {
@@ -152,8 +145,13 @@ export function createResultStream<Encoding extends ResultEncoding>(
       return inOrder(() => write(data));
     },
     end({ summary } = {}) {
-      ending ??= inOrder(async () => {
-        const rest = takeHalf();
+      if (ending !== undefined) {
+        return Promise.reject(
+          invalid("streamResult.end", `was called before: result ${resultId} is already finalised`),
+        );
+      }
+      ending = inOrder(async () => {
+        const rest = pairs.takeHalf();
         if (encoding === "utf8") await sendText(decode(undefined) + rest);
         else await sendBytes(Buffer.from(rest));
         await send("", 0, false);
@@ -164,9 +162,4 @@ export function createResultStream<Encoding extends ResultEncoding>(
       return ending;
     },
   };
-}
-
-function isHighSurrogate(text: string, index: number): boolean {
-  const unit = text.charCodeAt(index);
-  return unit >= 0xd800 && unit <= 0xdbff;
 }

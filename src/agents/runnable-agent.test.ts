@@ -124,6 +124,21 @@ describe("the result", () => {
     expect(failure.message).toContain("use ctx.streamResult()");
   });
 
+  it("is streamed in every attempt once one of them has begun to [arcp-8.4-not-mixed] [reading-one-kind-of-result-in-all-attempts]", async () => {
+    const first = createTestHost();
+    await runnable(async (ctx) => {
+      await ctx.streamResult().write("x");
+    })
+      .run(first, {})
+      .catch(() => {});
+    const later = () => createTestHost({ attempt: 2, steps: first.steps });
+    const failure = await failureOf(runnable(() => "whole").run(later(), {}));
+    expect(failure).toMatchObject({ code: "INTERNAL_ERROR", retryable: false });
+    expect(failure.message).toContain("stream it in every attempt");
+    const streaming = runnable(async (ctx) => ctx.streamResult().end());
+    expect(await streaming.run(later(), {})).toMatchObject({ stream: { size: 0 } });
+  });
+
   it("may be streamed, and is then not given whole as well [arcp-8.4-not-mixed]", async () => {
     const streamed = { stream: { resultId: expect.stringMatching(/^res_/), size: 2 }, summary: "short" };
     const write = async (ctx: AgentContext) => {

@@ -7,6 +7,8 @@ import { invalid } from "./event-bodies.ts";
 import { toJsonText } from "./json-text.ts";
 
 const MAX_NAME_LENGTH = 256;
+/** The name under which an attempt records that chunks of a result are on the log. No step of an agent is called that. */
+export const STREAM_BEGUN = "";
 
 export interface StepParts {
   readonly host: JobHost;

@@ -51,6 +51,14 @@ describe("a stray failure", () => {
         emitter: () => { const own = new EventEmitter(); setTimeout(() => own.emit("error", new Error("emitter")), 1); },
         continuation: () => { external.promise.then(() => { throw new Error("continuation"); }); },
         step: (ctx) => { ctx.step("one", () => { throw new Error("step"); }); },
+        artifact: (ctx) => {
+          async function* data() { yield "a"; Promise.reject(new Error("artifact")); yield "b"; }
+          ctx.artifact({ contentType: "text/plain", data: data() });
+        },
+        "artifact-refused": (ctx) => {
+          async function* data() { throw new Error("artifact-refused"); }
+          ctx.artifact({ contentType: "text/plain", data: data() });
+        },
       };
       const quiet = Promise.withResolvers();
       const jobs = Object.entries(strays).map(([name, stray]) => start(name, (ctx) => { stray(ctx); return forever; }));
@@ -73,6 +81,8 @@ describe("a stray failure", () => {
       "emitter",
       "continuation",
       "step",
+      "artifact",
+      "artifact-refused",
     ];
     const byName = (a: Record<string, unknown>, b: Record<string, unknown>) =>
       String(a.name) < String(b.name) ? -1 : 1;

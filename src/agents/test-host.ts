@@ -2,8 +2,10 @@
 import type { JobHost } from "../kernel/agents-port.ts";
 import type { Guard } from "../kernel/authority/guard.ts";
 import type { JobRecord } from "../kernel/job/job-record.ts";
+import type { Artifacts } from "../kernel/ports.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { EntryKind } from "../protocol/event-kinds.ts";
+import { createMemoryArtifacts } from "../stores/artifacts/memory-artifacts.ts";
 
 export interface TestEntry {
   readonly kind: EntryKind;
@@ -15,6 +17,8 @@ export interface TestEntry {
 
 export interface TestHost extends JobHost {
   readonly entries: readonly TestEntry[];
+  /** The contents of what was put. */
+  readonly artifacts: Artifacts;
   /** What happened, in order: `append:log`, `flush`, `step:name`, `guard:target`. */
   readonly trace: string[];
   /** The bodies of one kind, in order. */
@@ -44,6 +48,7 @@ const RECORD = {
   principal: "test/user",
   session: null,
   traceId: "4bf92f3577b34da6a3ce929d0e0e4736",
+  traceParent: null,
   createdAt: 0,
   deadlineAt: null,
   expiresAt: null,
@@ -57,12 +62,13 @@ export function createTestHost(options: TestHostOptions = {}): TestHost {
   const controller = new AbortController();
   const entries: TestEntry[] = [];
   const trace: string[] = [];
+  const artifacts = createMemoryArtifacts();
   const steps = new Map(options.steps);
   const { attempt = 1, agent = "sample", version = "1.0.0", lease = null, maxEntryLength = 1_000_000 } = options;
   const assertRunning = (): void => controller.signal.throwIfAborted();
 
   return {
-    job: { ...RECORD, agent, version, attempt, submission: JSON.stringify({ input: {}, lease }) },
+    job: { ...RECORD, agent, version, attempt, lease: lease === null ? null : JSON.stringify(lease) },
     attempt,
     signal: controller.signal,
     guard: {
@@ -91,6 +97,15 @@ export function createTestHost(options: TestHostOptions = {}): TestHost {
       steps.set(name, value);
       trace.push(`step:${name}`);
     },
+    async putArtifact(label, content, tell) {
+      assertRunning();
+      const kept = await artifacts.put(content);
+      assertRunning();
+      const row = { id: `art_${entries.length}`, job: RECORD.id, ...label, ...kept, createdAt: 0 };
+      this.append("artifact_ref", "artifact_ref", tell(row));
+      return row;
+    },
+    artifacts,
     entries,
     trace,
     bodies: (kind) => entries.filter((entry) => entry.kind === kind).map((entry) => entry.body),

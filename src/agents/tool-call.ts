@@ -9,6 +9,7 @@ import { toJobFailure } from "./agent-error.ts";
 import type { Emit } from "./emission.ts";
 import { invalid } from "./event-bodies.ts";
 import { toJsonText } from "./json-text.ts";
+import { type ActiveSpan, traceparentOf } from "./tracing.ts";
 
 export interface ToolCallParts {
   readonly host: JobHost;
@@ -16,9 +17,11 @@ export interface ToolCallParts {
   readonly ids: Ids;
   flush(): Promise<void>;
   signal(): AbortSignal;
+  /** Of the attempt, where it is traced. */
+  readonly span: ActiveSpan | undefined;
 }
 
-export function createToolCall({ host, emit, ids, flush, signal }: ToolCallParts): AgentContext["tool"] {
+export function createToolCall({ host, emit, ids, flush, signal, span: attempt }: ToolCallParts): AgentContext["tool"] {
   return async <Result>(name: string, args: unknown, call: (call: ToolCall) => Result | Promise<Result>) => {
     if (typeof name !== "string" || name === "") throw invalid("tool.name", "must be a string that is not empty");
     if (typeof call !== "function") throw invalid("tool.call", "must be the function to run");
@@ -44,11 +47,16 @@ export function createToolCall({ host, emit, ids, flush, signal }: ToolCallParts
     await flush();
 
     let result: Result;
+    const span = attempt?.beginToolCall(name, callId);
     try {
       host.signal.throwIfAborted();
       host.guard.check(operation);
-      result = await call({ callId, signal: signal() });
+      const traceparent = span?.traceparent ?? traceparentOf(host.job);
+      const start = () => call({ callId, signal: signal(), traceparent });
+      result = await (span === undefined ? start() : span.run(start));
+      span?.end();
     } catch (error) {
+      span?.end(toJobFailure(error).code);
       await fail(error);
       throw error;
     }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { JobError } from "../client/errors.ts";
-import type { Job, JobEvent } from "../client/job-handle.ts";
+import type { Job, JobEvent } from "../client/job.ts";
 import { readEvent } from "../protocol/event-bodies.ts";
 import { followJob, type OutcomeOptions } from "./follow-job.ts";
 import { createTestIo, type TestIo } from "./test-io.ts";
@@ -23,14 +23,18 @@ function createJob(result: () => Promise<unknown>, never = false): Job {
     lease: {},
     expiresAt: undefined,
     budget: {},
+    credentials: [],
     traceId: undefined,
+    parentJobId: undefined,
     idempotencyKey: undefined,
     async *events({ signal } = {}) {
       yield* EVENTS;
       if (never) await new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
     },
     result,
+    async *resultStream() {},
     cancel: async () => {},
+    unsubscribe() {},
   };
 }
 

@@ -1,19 +1,22 @@
 /** Shows a job until it has ended, and says by the exit code how it ended. */
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { JobError } from "../client/errors.ts";
-import type { Job } from "../client/job-handle.ts";
+import { JobError, ResultError } from "../client/errors.ts";
+import type { Job } from "../client/job.ts";
 import { CliError } from "./cli-error.ts";
 import { EXIT, type ExitCode, exitCodeOfStatus } from "./exit-codes.ts";
 import type { CliIo } from "./io.ts";
 import type { JobView } from "./render/job-view.ts";
 import { resultContent } from "./render/result-text.ts";
+import { safeLine } from "./render/sanitize.ts";
 
 export interface OutcomeOptions {
   readonly json?: boolean;
   readonly resultOnly?: boolean;
   /** File to write the result to. */
   readonly output?: string;
+  /** Events were left out before the first that is shown: chunks of a result may be missing, too. */
+  readonly fromMiddle?: boolean;
 }
 
 /** The way to show a job that the options ask for. */
@@ -50,7 +53,11 @@ export async function followJob(job: Job, options: OutcomeOptions, signal: Abort
   view.begin({ id: job.id, agent: job.agent });
   try {
     for await (const event of job.events({ signal })) view.event(event);
-    const result = await job.result({ signal });
+    const result = await job.result({ signal }).catch((error: unknown) => {
+      if (!options.fromMiddle || !(error instanceof ResultError)) throw error;
+      io.stderr.write(`its result began before: \`leasehold watch ${safeLine(job.id)} --result-only\` has all of it\n`);
+      return undefined;
+    });
     const savedTo = options.output === undefined ? undefined : await save(result, options.output, io);
     view.succeeded(result, savedTo);
     return EXIT.ok;

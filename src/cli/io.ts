@@ -1,9 +1,12 @@
 /** The process around a command, as an argument: `main.ts` hands in the real one, tests their own. */
+import type { Readable, Writable } from "node:stream";
 import type { World } from "../platform/world.ts";
 
 export interface Output {
   /** Text goes out as UTF-8, bytes as they are. */
   write(content: string | Uint8Array): void;
+  /** Resolves once all that was written has left, or cannot leave any more. */
+  flush(): Promise<void>;
   /** A terminal that understands cursor movement: lines may be redrawn. */
   readonly live: boolean;
   readonly colors: boolean;
@@ -18,6 +21,11 @@ export interface CliIo {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly stdin: AsyncIterable<Uint8Array>;
+  /**
+   * The process's own standard input and output, to be spoken over. From then on whatever is written to `process.stdout`
+   * by others, such as an agent's `console.log`, goes to standard error. Call once.
+   */
+  takeStdio(): { readonly input: Readable; readonly output: Writable };
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly pid: number;

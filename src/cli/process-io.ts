@@ -1,4 +1,5 @@
 /** The real process as a `CliIo`. */
+import { Writable } from "node:stream";
 import { createSystemWorld } from "../platform/system-world.ts";
 import { EXIT } from "./exit-codes.ts";
 import type { CliIo, Interrupt, Output } from "./io.ts";
@@ -15,6 +16,7 @@ export function createOutput(stream: Stream, env: CliIo["env"]): Output {
   const live = stream.isTTY === true && env.TERM !== "dumb";
   return {
     write: (content) => void stream.write(content),
+    flush: () => new Promise((resolve) => void stream.write("", () => resolve())),
     live,
     colors: live && !env.NO_COLOR,
     width: () => (stream.isTTY ? stream.columns : undefined),
@@ -65,6 +67,17 @@ function createInterrupts(): CliIo["onInterrupt"] {
   };
 }
 
+/** Agents may write to `process.stdout` at any time, by `console.log` for one: between frames it would break them. */
+function takeStdio(): ReturnType<CliIo["takeStdio"]> {
+  const { stdin, stdout, stderr } = process;
+  const write: (bytes: Uint8Array, done: (error?: Error | null) => void) => boolean = stdout.write.bind(stdout);
+  stdout.write = stderr.write.bind(stderr);
+  const output = new Writable({ write: (bytes: Uint8Array, _encoding, done) => void write(bytes, done) });
+  // A reader that went away is told to whoever holds `output`, not only to the last write.
+  stdout.once("error", (error) => output.destroy(error));
+  return { input: stdin, output };
+}
+
 export function createProcessIo(): CliIo {
   return {
     stdout: createOutput(process.stdout, process.env),
@@ -72,6 +85,7 @@ export function createProcessIo(): CliIo {
     get stdin() {
       return process.stdin;
     },
+    takeStdio,
     env: process.env,
     cwd: process.cwd(),
     pid: process.pid,

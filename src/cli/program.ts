@@ -1,5 +1,6 @@
 /** Commands and their options. What a command does is in `commands/`, loaded only when it is the one that runs. */
 import { Command } from "commander";
+import { usageError } from "./cli-error.ts";
 import { EXIT_CODE_LINES, type ExitCode } from "./exit-codes.ts";
 import type { CliIo } from "./io.ts";
 
@@ -30,13 +31,41 @@ function withServer(command: Command): Command {
     .argument("[files...]", "files that export agents (default: agents.ts or agents.js)")
     .option("--port <port>", "port to listen on; 0 takes any free one", "7777")
     .option("--host <host>", "address to listen on", "127.0.0.1")
-    .option("--data <dir>", "directory that everything is kept in", ".leasehold");
+    .option("--data <dir>", "directory that everything is kept in", ".leasehold")
+    .option("--conformance-agents", "offer the agents that `leasehold conformance` needs, too")
+    .option("--tls-cert <file>", "certificate (PEM) to serve wss: and https: with")
+    .option("--tls-key <file>", "private key (PEM) of the certificate")
+    .option(
+      "--trusted-proxy <address>",
+      "reverse proxy whose word on clients counts, or a network; repeatable",
+      collect,
+    )
+    .option("--forwarded-header <name>", "header it sets: x-forwarded-for (default) or forwarded")
+    .option("--allowed-host <name>", "host name this runtime is called by, beside loopback; repeatable", collect)
+    .option("--allowed-origin <origin>", "origin whose pages may connect; repeatable", collect)
+    .option("--max-connections <count>", "WebSockets held at once (default: 10000)")
+    .option("--observe <file>", "JSON file that says who may see whose jobs, beside their own")
+    .option("--anonymous", "let whoever brings no token in, from this machine only")
+    .option("--jwt-issuer <url>", "accept JWTs of this issuer, too; its keys are discovered (LEASEHOLD_JWT_ISSUER)")
+    .option("--jwt-audience <name>", "what their aud must name; repeatable (LEASEHOLD_JWT_AUDIENCE)", collect)
+    .option("--jwt-jwks-url <url>", "where its keys are, without discovery (LEASEHOLD_JWT_JWKS_URL)")
+    .option("--jwt-key <file>", "its public key, as PEM or JWK, in place of any URL (LEASEHOLD_JWT_KEY)")
+    .option(
+      "--jwt-algorithm <name>",
+      "accept only these, such as ES256; repeatable (LEASEHOLD_JWT_ALGORITHMS)",
+      collect,
+    )
+    .option("--jwt-clock-tolerance <time>", "how far its clock may be off (default: 30s)")
+    .option("--jwt-principal-claim <name>", "claim that says who it is (default: sub)")
+    .option("--jwt-tenant-claim <name>", "claim that says of which tenant (default: all are of default)")
+    .option("--jwt-roles-claim <name>", "claim with roles (default: nobody is an operator)")
+    .option("--jwt-operator-role <name>", "role in that claim that makes an operator (default: operator)");
 }
 
 function withOutcome(command: Command): Command {
   return command
     .option("--result-only", "print the result and nothing else")
-    .option("--output <file>", "write the result to a file instead");
+    .option("-o, --output <file>", "write the result to a file instead");
 }
 
 /** @param finish takes the exit code of the command that ran. */
@@ -62,7 +91,16 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
 
   withServer(add("serve", "serve agents to everyone who has a token (see `leasehold token`)"))
     .option("--drain <time>", "how long jobs under way may take to end when it is stopped", "10s")
-    .action(async (files, options) => finish(await (await import("./commands/serve.ts")).serve(files, options, io)));
+    .option("--stdio", "serve the process that started this one over stdin and stdout, and nobody else")
+    .action(async (files, options, command: Command) => {
+      const source = (name: string) => command.getOptionValueSource(name);
+      const listening = ["port", "host"].find((name) => source(name) === "cli");
+      if (options.stdio && listening !== undefined) {
+        throw usageError(`--stdio listens nowhere, so it does not go with --${listening}`, "leave one of them out");
+      }
+      const ownData = source("data") === "default";
+      finish(await (await import("./commands/serve.ts")).serve(files, { ...options, ownData }, io));
+    });
 
   withOutcome(withConnection(add("submit", "submit a job and follow it; Ctrl-C stops following, the job goes on")))
     .argument("<agent>", "name, or name@version")
@@ -81,12 +119,29 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
 
   withOutcome(withConnection(add("watch", "show a job from its beginning, then live; Ctrl-C stops watching")))
     .argument("<job>", "id of the job")
+    .option("--from <position>", "begin at that position of the job's log, and not at its first entry")
+    .option("--no-history", "show only what comes from now on")
     .action(async (job, options) => finish(await (await import("./commands/watch.ts")).watch(job, options, io)));
 
-  withConnection(add("jobs", "list your jobs, newest first"))
-    .option("--status <status>", "only jobs of that status; repeatable", collect)
+  withConnection(add("show", "show all there is to say of one job: bounds, progress, times, tree, how it ended"))
+    .argument("<job>", "id of the job")
+    .action(async (job, options) => finish(await (await import("./commands/show.ts")).show(job, options, io)));
+
+  withConnection(add("artifact", "fetch what a job left behind (`leasehold show` lists it)"))
+    .argument("<artifact>", "id of the artifact")
+    .option("-o, --output <file>", "write it to a file; needed on a terminal")
+    .action(async (id, options) =>
+      finish(await (await import("./commands/artifact.ts")).fetchArtifact(id, options, io)),
+    );
+
+  withConnection(add("jobs", "list the jobs you may see, newest first"))
+    .option("--status <status>", "only jobs of that status, such as running or error; repeatable", collect)
     .option("--agent <agent>", "only jobs of that agent: name, or name@version")
-    .option("--limit <count>", "at most this many", "20")
+    .option("--since <time>", "only jobs created since then: a time, a day, or how long ago such as 2h")
+    .option("--until <time>", "only jobs created before then")
+    .option("--principal <id>", "only jobs of that principal")
+    .option("--limit <count>", "at most this many (default: 20)")
+    .option("--all", "however many there are")
     .action(async (options) => finish(await (await import("./commands/jobs.ts")).jobs(options, io)));
 
   withConnection(add("cancel", "cancel a job"))
@@ -94,13 +149,21 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
     .option("--reason <text>", "why; goes on the job's log")
     .action(async (job, options) => finish(await (await import("./commands/cancel.ts")).cancel(job, options, io)));
 
+  withConnection(add("audit", "show who asked for what and whether it was allowed, newest first"))
+    .argument("[job]", "only what was asked of that job")
+    .option("--action <action>", "only that, such as job.subscribe, job.cancel or session.authenticate")
+    .option("--principal <id>", "only what that principal asked for")
+    .option("--limit <count>", "at most this many", "50")
+    .action(async (job, options) => finish(await (await import("./commands/audit.ts")).audit(job, options, io)));
+
   const token = add("token", "make, list and revoke the tokens that `leasehold serve` accepts");
   const addToken = (name: string, description: string): Command =>
     withJson(token.command(name).description(description)).option("--data <dir>", "data directory", ".leasehold");
   addToken("create", "make a token and print it: it is shown this once")
     .argument("<name>", "name of the token, and of whom it stands for, such as ci-bot")
     .option("--principal <id>", "whom it stands for, when several tokens are to be the same principal")
-    .option("--operator", "with the role of an operator, which is recorded and gives no rights yet")
+    .option("--tenant <name>", "of which tenant it is: nobody sees what is of another (default: default)")
+    .option("--operator", "as an operator, who sees and may stop all jobs of the tenant")
     .option("--expires <time>", "when it ends: a time, or a length such as 30d")
     .action(async (name, options) =>
       finish(await (await import("./commands/token.ts")).createToken(name, options, io)),
@@ -111,6 +174,19 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
   addToken("revoke", "revoke a token")
     .argument("<token>", "id or name of the token")
     .action(async (id, options) => finish(await (await import("./commands/token.ts")).revokeToken(id, options, io)));
+
+  withJson(add("conformance", "test how well a runtime keeps to ARCP v1.1: ours, or the one at a URL"))
+    .argument("[url]", "URL of the runtime, such as ws://127.0.0.1:7777/arcp (default: one is started for it)")
+    .option("--token <token>", "token to authenticate with (LEASEHOLD_TOKEN keeps it out of the process list)")
+    .option("--second-token <token>", "token of another principal (or LEASEHOLD_SECOND_TOKEN)")
+    .option("--agent <role=name>", "what an agent is called there, such as echo=my-echo; repeatable", collect)
+    .option("--only <section>", "only cases of that section, such as 6.3, or of that requirement; repeatable", collect)
+    .option("--timeout <time>", "the longest a case waits for any one thing", "10s")
+    .option("--junit <file>", "write a report for build servers, too")
+    .option("--all", "show the cases that passed, too")
+    .action(async (url, options) =>
+      finish(await (await import("./commands/conformance.ts")).conformance(url, options, io)),
+    );
 
   withJson(add("version", "print the version")).action(async (options) =>
     finish(await (await import("./commands/version.ts")).version(options, io)),

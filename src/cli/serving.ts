@@ -1,24 +1,27 @@
 /** What `dev` and `serve` share: agents from files, a runtime that listens, and a process that survives them. */
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
+import type { AgentDefinition } from "../agents/define-agent.ts";
 import { loadAgents } from "../agents/load.ts";
-import type { Authenticator } from "../identity/authenticator.ts";
 import type { Log } from "../platform/log.ts";
 import type { Address } from "../server/listener.ts";
 import { createRuntime, type Runtime } from "../server/runtime.ts";
-import { CliError, usageError } from "./cli-error.ts";
+import { usageError } from "./cli-error.ts";
 import type { CliIo } from "./io.ts";
-import { parsePort } from "./options/numbers-and-times.ts";
+import type { CallerSettings, CallingOptions } from "./options/callers.ts";
+import { explainListenFailure, type ListeningOptions, readListenOptions } from "./options/listening.ts";
+import { parseMaxConnections } from "./options/numbers-and-times.ts";
 
-export interface ServerOptions {
-  readonly port: string;
-  readonly host: string;
+export interface ServerOptions extends ListeningOptions, CallingOptions {
   readonly data: string;
+  readonly maxConnections?: string;
+  readonly conformanceAgents?: boolean;
   readonly json?: boolean;
 }
 
-export interface Serving {
-  readonly address: Address;
+/** A runtime with agents from files, which serves nobody yet. */
+export interface Running {
+  readonly runtime: Runtime;
   /** `name@version` of each agent, in the order of the files. */
   readonly agents: readonly string[];
   /** Aborts when the process must end: something failed that belongs to no job. */
@@ -27,6 +30,10 @@ export interface Serving {
   unfinished(): number;
   /** @param drainMs how long jobs under way may take to end; the rest is taken up at the next start. */
   stop(drainMs: number): Promise<void>;
+}
+
+export interface Serving extends Running {
+  readonly address: Address;
 }
 
 /** Loaded when no file is named; the first that exists. */
@@ -40,50 +47,32 @@ async function findFiles(files: readonly string[], io: CliIo): Promise<readonly 
   throw usageError("no agents are named", `name files that export some, or add ${DEFAULT_FILES[0]} here`);
 }
 
-function explainListenFailure(error: NodeJS.ErrnoException, host: string, port: number): CliError {
-  const options = { cause: error };
-  switch (error.code) {
-    case "EADDRINUSE":
-      return new CliError("PORT_TAKEN", `port ${port} is taken`, {
-        ...options,
-        remedy: "stop what listens there, or choose another with --port (0 takes any free one)",
-      });
-    case "EACCES":
-      return new CliError("PORT_DENIED", `port ${port} may not be opened by this user`, {
-        ...options,
-        remedy: "choose one above 1023 with --port",
-      });
-    default:
-      return new CliError("CANNOT_LISTEN", `cannot listen on ${host} port ${port} (${error.message})`, {
-        ...options,
-        remedy: "check --host and --port",
-      });
-  }
-}
-
-async function listen(runtime: Runtime, host: string, port: number): Promise<Address> {
-  try {
-    return await runtime.listen({ host, port });
-  } catch (error) {
-    await runtime.close();
-    throw explainListenFailure(error as NodeJS.ErrnoException, host, port);
-  }
+/** Those of the suite alone when no file is named with them. */
+async function findAgents(
+  files: readonly string[],
+  { conformanceAgents = false }: ServerOptions,
+  io: CliIo,
+): Promise<readonly AgentDefinition[]> {
+  if (!conformanceAgents) return await loadAgents(await findFiles(files, io));
+  const { createConformanceAgents } = await import("../conformance/conformance-agents.ts");
+  const own = files.length === 0 ? [] : await loadAgents(await findFiles(files, io));
+  return [...own, ...createConformanceAgents(io.world.timers)];
 }
 
 /**
- * @param authenticator who may call; undefined for the tokens in the data directory.
- * @throws CliError USAGE, PORT_TAKEN, PORT_DENIED or CANNOT_LISTEN; Error when an agent's file or the data directory
- * cannot be used.
+ * @param callers who may call, beside the tokens in the data directory, and who may see whose jobs.
+ * @throws CliError USAGE; Error when an agent's file or the data directory cannot be used.
  */
-export async function startServing(
+export async function startRuntime(
   files: readonly string[],
   options: ServerOptions,
-  authenticator: Authenticator | undefined,
+  callers: CallerSettings,
   log: Log,
   io: CliIo,
-): Promise<Serving> {
-  const port = parsePort(options.port);
-  const agents = await loadAgents(await findFiles(files, io));
+): Promise<Running> {
+  const { maxConnections } = options;
+  const settings = maxConnections === undefined ? {} : { maxConnections: parseMaxConnections(maxConnections) };
+  const agents = await findAgents(files, options, io);
   const broken = new AbortController();
   const runtime = await createRuntime({
     agents,
@@ -91,14 +80,36 @@ export async function startServing(
     data: resolve(io.cwd, options.data),
     log,
     world: io.world,
-    ...(authenticator === undefined ? {} : { authenticator }),
+    ...settings,
+    ...callers,
   });
-  const address = await listen(runtime, options.host, port);
   return {
-    address,
+    runtime,
     agents: agents.map(({ name, version }) => `${name}@${version}`),
     broken: broken.signal,
     unfinished: () => runtime.unfinished,
     stop: (drainMs) => runtime.close({ drainMs }),
   };
+}
+
+/**
+ * @param callers who may call, beside the tokens in the data directory, and who may see whose jobs.
+ * @throws CliError USAGE, TLS_UNUSABLE, PORT_TAKEN, PORT_DENIED or CANNOT_LISTEN; Error when an agent's file or the data
+ * directory cannot be used.
+ */
+export async function startServing(
+  files: readonly string[],
+  options: ServerOptions,
+  callers: CallerSettings,
+  log: Log,
+  io: CliIo,
+): Promise<Serving> {
+  const where = readListenOptions(options, io.cwd);
+  const running = await startRuntime(files, options, callers, log, io);
+  try {
+    return { ...running, address: await running.runtime.listen(where) };
+  } catch (error) {
+    await running.stop(0);
+    throw explainListenFailure(error as NodeJS.ErrnoException, where);
+  }
 }

@@ -1,4 +1,5 @@
 /** A process of a test's own: what is written is kept, interrupts come when the test says. For tests only. */
+import { PassThrough } from "node:stream";
 import { createFakeWorld, type FakeWorld } from "../testing/fake-world.ts";
 import type { CliIo, Interrupt, Output } from "./io.ts";
 
@@ -20,6 +21,7 @@ export function createTestOutput(terminal?: Terminal): TestOutput {
     write(content) {
       text += typeof content === "string" ? content : new TextDecoder().decode(content);
     },
+    flush: async () => {},
     live: terminal !== undefined,
     colors: terminal?.colors ?? false,
     width: () => (terminal === undefined ? undefined : (terminal.width ?? 80)),
@@ -64,6 +66,7 @@ export function createTestIo({
     stdout: createTestOutput(terminal),
     stderr: createTestOutput(terminal),
     stdin: input(),
+    takeStdio: () => ({ input: new PassThrough(), output: new PassThrough() }),
     env,
     cwd,
     pid: 4242,

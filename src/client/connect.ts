@@ -2,21 +2,24 @@
 import { createSystemWorld } from "../platform/system-world.ts";
 import type { World } from "../platform/world.ts";
 import { FEATURES } from "../protocol/features.ts";
-import { DEFAULT_JOB_LIMITS, type JobLimits, type Waiting } from "./job-handle.ts";
+import { handled } from "./handed-out.ts";
+import { DEFAULT_JOB_LIMITS, type JobLimits, type Waiting } from "./job.ts";
 import { DEFAULT_RECONNECT, type ReconnectPolicy } from "./reconnect.ts";
 import { LiveSession, type Session } from "./session.ts";
 import { type OpenWebSocket, openWebSocket } from "./web-socket.ts";
 
-/** What the client asks for: all there is, but for secrets it would have no use for. */
+/** What the client asks for: all there is, but for secrets that it may have no use for. */
 const CLIENT_FEATURES: readonly string[] = FEATURES.filter((feature) => feature !== "provisioned_credentials");
 
 export interface ConnectOptions extends Waiting, Partial<JobLimits> {
-  /** The bearer token (§6.1). */
-  readonly token: string;
+  /** The bearer token (§6.1). Left out only where the connection itself tells who is calling, as with a child of ours. */
+  readonly token?: string | undefined;
   /** What the runtime is told to call this client. Default `leasehold`. */
   readonly clientName?: string;
-  /** Features to ask for (§6.2). Default: all this client knows. */
+  /** Features to ask for (§6.2). Default: all this client knows, but for `provisioned_credentials`. */
   readonly features?: readonly string[];
+  /** Asks for `provisioned_credentials`: upstream keys minted for the caller's jobs arrive as `job.credentials` (§9.8). */
+  readonly credentials?: boolean;
   /** Per attempt, from opening the socket to the runtime's welcome. Default 10,000. */
   readonly connectTimeoutMs?: number;
   /** How a lost connection is made again. */
@@ -35,12 +38,16 @@ export interface ConnectOptions extends Waiting, Partial<JobLimits> {
  * `SessionError` when it refuses.
  * @param url such as `ws://127.0.0.1:7777/arcp`.
  */
-export async function connect<Agents = unknown>(url: string | URL, options: ConnectOptions): Promise<Session<Agents>> {
+export function connect<Agents = unknown>(url: string | URL, options: ConnectOptions): Promise<Session<Agents>> {
+  return handled(open(String(url), options));
+}
+
+async function open<Agents>(url: string, options: ConnectOptions): Promise<Session<Agents>> {
   const session = new LiveSession({
-    url: String(url),
+    url,
     token: options.token,
     clientName: options.clientName ?? "leasehold",
-    features: options.features ?? CLIENT_FEATURES,
+    features: [...(options.features ?? CLIENT_FEATURES), ...(options.credentials ? ["provisioned_credentials"] : [])],
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
     reconnect: { ...DEFAULT_RECONNECT, ...options.reconnect },
     openWebSocket: options.webSocket ?? openWebSocket,

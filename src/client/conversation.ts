@@ -19,7 +19,7 @@ import { CLOSE } from "../protocol/framing.ts";
 import type { Message, MessageOf, PayloadOf } from "../protocol/registry.ts";
 import { ConnectionLostError, SessionError } from "./errors.ts";
 import { Link } from "./link.ts";
-import { type ReconnectPolicy, reconnectDelay } from "./reconnect.ts";
+import { askedDelay, type ReconnectPolicy, randomFraction, reconnectDelay } from "./reconnect.ts";
 import type { OpenWebSocket } from "./web-socket.ts";
 
 /** `session.ack` is sent at most this often (§6.5). */
@@ -29,7 +29,7 @@ const CLOSE_TIMEOUT_MS = 5_000;
 
 export interface ConversationSettings {
   readonly url: string;
-  readonly token: string;
+  readonly token: string | undefined;
   readonly clientName: string;
   readonly features: readonly string[];
   readonly connectTimeoutMs: number;
@@ -49,7 +49,7 @@ export type Incoming = Exclude<
 export interface ConversationHandlers {
   /** Live, for the first time or again. `renewed`: in another session than before, whose stream begins anew. */
   live(welcome: Welcome, renewed: boolean): void;
-  /** The next message; repeats have been taken out. Must not throw. */
+  /** The next message; repeats have been taken out, and what no message of ours is. Must not throw. */
   message(message: Incoming, length: number): void;
   /** Called exactly once, at the end. */
   ended(error: SessionError): void;
@@ -132,6 +132,7 @@ export class Conversation {
       const link: Link = new Link(openWebSocket(url), world, {
         opened: () => link.send(this.#firstMessage()),
         message: (message, length) => this.#receive(message, length),
+        unknown: (seq) => this.#advance(seq),
         lost: (code, reason) => this.#lost(code, reason),
       });
       this.#link = link;
@@ -142,7 +143,7 @@ export class Conversation {
 
   #firstMessage(): MessageOf<"session.hello" | "session.resume"> {
     const { token, clientName, features } = this.#settings;
-    const auth = { scheme: "bearer", token };
+    const auth = token === undefined ? undefined : { scheme: "bearer", token };
     if (this.#sessionId !== undefined && this.#resumeToken !== undefined) {
       const point = { session_id: this.#sessionId, resume_token: this.#resumeToken, last_event_seq: this.#lastSeq };
       return { ...this.#envelope(), type: "session.resume", payload: { ...point, auth } };
@@ -154,15 +155,7 @@ export class Conversation {
 
   #receive(message: Exclude<Message<"to-client">, MessageOf<"session.ping">>, length: number): void {
     if (this.#state === "opening") return this.#receiveFirst(message);
-    const seq = message.event_seq;
-    if (seq !== undefined) {
-      if (seq <= this.#lastSeq) return;
-      if (seq > this.#lastSeq + 1) {
-        return this.#reconnect(`event_seq went from ${this.#lastSeq} to ${seq}`);
-      }
-      this.#lastSeq = seq;
-      if (this.#acknowledges) this.#ackTimer ??= this.#settings.world.timers.after(ACK_INTERVAL_MS, () => this.#ack());
-    }
+    if (message.event_seq !== undefined && !this.#advance(message.event_seq)) return;
     // A connection has proved good once something beside a refusal came after its welcome.
     if (message.type !== "session.error") this.#attempts = 0;
     if (message.type === "session.closed") {
@@ -172,17 +165,34 @@ export class Conversation {
     }
   }
 
+  /** Whether `seq` is the next place in the stream, which it then is no more; a gap takes a new connection (§8.3). */
+  #advance(seq: number): boolean {
+    if (this.#state === "opening" || seq <= this.#lastSeq) return false;
+    if (seq > this.#lastSeq + 1) {
+      this.#reconnect(`event_seq went from ${this.#lastSeq} to ${seq}`);
+      return false;
+    }
+    this.#lastSeq = seq;
+    if (this.#acknowledges) this.#ackTimer ??= this.#settings.world.timers.after(ACK_INTERVAL_MS, () => this.#ack());
+    return true;
+  }
+
   #receiveFirst(message: Message<"to-client">): void {
     if (message.type === "session.welcome") return this.#welcome(message.payload);
     if (message.type !== "session.error") return this.#reconnect(`${message.type} came before a welcome`);
     const { payload } = message;
-    if (payload.code === "RESUME_WINDOW_EXPIRED" && this.#sessionId !== undefined) {
+    // A runtime that is asked for a session it does not have says so in more ways than RESUME_WINDOW_EXPIRED. Another one
+    // is asked for, unless it is the caller who is refused.
+    const isResume = this.#sessionId !== undefined;
+    if (isResume && !payload.retryable && payload.code !== "UNAUTHENTICATED") {
       this.#sessionId = undefined;
       this.#resumeToken = undefined;
       this.#drop(CLOSE.normal, "");
       return this.#open();
     }
-    if (payload.retryable && this.#everLive) return this.#reconnect(`${payload.code}: ${payload.message}`);
+    if (payload.retryable && this.#everLive) {
+      return this.#reconnect(`${payload.code}: ${payload.message}`, askedDelay(payload.details));
+    }
     this.#finish(new SessionError(payload));
   }
 
@@ -216,22 +226,22 @@ export class Conversation {
     this.#retry(`the connection was lost: ${said}`);
   }
 
-  /** Gives the connection up for another. */
-  #reconnect(reason: string): void {
+  /** Gives the connection up for another, made no sooner than in `leastMs`. */
+  #reconnect(reason: string, leastMs = 0): void {
     this.#drop(CLOSE.invalidMessage, reason);
-    this.#retry(reason);
+    this.#retry(reason, undefined, leastMs);
   }
 
-  #retry(reason: string, cause?: unknown): void {
+  #retry(reason: string, cause?: unknown, leastMs = 0): void {
     const { reconnect, world } = this.#settings;
     this.#attempts += 1;
-    const delay = this.#everLive ? reconnectDelay(reconnect, this.#attempts, fraction(world)) : undefined;
+    const delay = this.#everLive ? reconnectDelay(reconnect, this.#attempts, randomFraction(world)) : undefined;
     if (delay === undefined) {
       const tried = this.#everLive ? ` (given up after ${reconnect.maxAttempts} attempts)` : "";
       return this.#finish(new ConnectionLostError(`${reason}${tried}`, cause === undefined ? undefined : { cause }));
     }
     this.#state = "resting";
-    this.#setTimer(delay, () => this.#open());
+    this.#setTimer(Math.max(delay, leastMs), () => this.#open());
   }
 
   #ack(): void {
@@ -270,10 +280,4 @@ export class Conversation {
 
 export function closedError(): SessionError {
   return new SessionError({ code: "SESSION_CLOSED", message: "the session was closed", retryable: false });
-}
-
-/** A random number in [0, 1). */
-function fraction(world: World): number {
-  const [high = 0, low = 0] = world.random.bytes(2);
-  return (high * 256 + low) / 65_536;
 }

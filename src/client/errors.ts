@@ -68,12 +68,47 @@ export class JobError extends ClientError {
   }
 }
 
-/** The job succeeded, but its streamed result did not arrive whole: `RESULT_INCOMPLETE` or `RESULT_TOO_LARGE`. */
+export type ResultErrorCode =
+  | "RESULT_INCOMPLETE"
+  | "RESULT_TOO_LARGE"
+  | "RESULT_STREAMED"
+  | "RESULT_RESTARTED"
+  | "RESULT_NOT_STREAMED"
+  | "RESULT_ELSEWHERE";
+
+/**
+ * What the job resulted in cannot be had in the way it was asked for. The job itself may well have succeeded.
+ * - `RESULT_INCOMPLETE`: a chunk, the end, or some bytes of a streamed result are missing.
+ * - `RESULT_TOO_LARGE`: more than `maxResultLength` waited to be read or put together.
+ * - `RESULT_STREAMED`: `resultStream()` has read chunks, and what it has read is not kept.
+ * - `RESULT_RESTARTED`: another attempt of the job began its result anew; retryable, by another `resultStream()`.
+ * - `RESULT_NOT_STREAMED`: the result is a JSON value, which `result()` gives.
+ * - `RESULT_ELSEWHERE`: a session without `result_chunk` is given a link to a large result: `details.artifact.uri`.
+ */
 export class ResultError extends ClientError {
   override readonly name = "ResultError";
 
-  constructor(code: "RESULT_INCOMPLETE" | "RESULT_TOO_LARGE", message: string) {
-    super({ code, message, retryable: false });
+  constructor(code: ResultErrorCode, message: string, details?: RuntimeError["details"]) {
+    super({ code, message, retryable: code === "RESULT_RESTARTED", details });
+  }
+}
+
+/**
+ * One job can be followed no further from here; the job itself may run on, and nothing else in the session is touched.
+ * - `UNSUBSCRIBED`: `unsubscribe()` was called.
+ * - `EVENTS_LOST`: the session's stream was kept no more, and another session cannot give what came in between.
+ * - the code of the runtime's refusal, such as `JOB_NOT_FOUND` for a job that is kept no more.
+ */
+export class FollowError extends ClientError {
+  override readonly name = "FollowError";
+  readonly jobId: string;
+
+  constructor(jobId: string, error: Pick<RuntimeError, "code" | "message">, options?: ErrorOptions) {
+    super(
+      { code: error.code, message: `job ${jobId} is followed no more: ${error.message}`, retryable: false },
+      options,
+    );
+    this.jobId = jobId;
   }
 }
 
@@ -82,7 +117,7 @@ export class EventsLostError extends ClientError {
   override readonly name = "EventsLostError";
 
   constructor(lost: number) {
-    const message = `${lost} events of the job were dropped before they were read: raise maxBufferedLength, or subscribe to the job again with its history`;
+    const message = `${lost} events of the job were dropped before they were read: raise maxBufferedLength, or subscribe to the job with its history in another session`;
     super({ code: "EVENTS_LOST", message, retryable: false, details: { lost } });
   }
 }

@@ -3,7 +3,8 @@
  * that names its job, when that answer was lost and the stream is replayed: its job is held unclaimed until the answer
  * comes again.
  */
-import { type Job, JobHandle, type JobLimits, type JobMessage } from "./job-handle.ts";
+import type { JobLimits } from "./job.ts";
+import { type JobActions, JobHandle, type JobMessage } from "./job-handle.ts";
 
 /** Jobs that may stand unclaimed; messages of more are passed over. */
 const MAX_UNCLAIMED = 1_000;
@@ -17,18 +18,19 @@ const MAX_ENDED = 10_000;
 
 export class FollowedJobs {
   readonly #limits: JobLimits;
-  readonly #cancel: (id: string, ...rest: Parameters<Job["cancel"]>) => Promise<void>;
+  readonly #actions: JobActions;
   /** Not ended, each with its handle. */
   readonly #active = new Map<string, JobHandle>();
   readonly #unclaimed = new Map<string, JobHandle>();
   /** Ended, oldest first; without its handle when that is kept no more. */
   readonly #ended = new Map<string, JobHandle | undefined>();
-  #kept: JobHandle[] = [];
+  /** Handles in `#ended`, oldest first, each with how much it kept when its job ended: readers may make that less. */
+  #kept: { readonly handle: JobHandle; readonly length: number }[] = [];
   #keptLength = 0;
 
-  constructor(limits: JobLimits, cancel: (id: string, ...rest: Parameters<Job["cancel"]>) => Promise<void>) {
+  constructor(limits: JobLimits, actions: JobActions) {
     this.#limits = limits;
-    this.#cancel = cancel;
+    this.#actions = actions;
   }
 
   get active(): readonly JobHandle[] {
@@ -73,9 +75,10 @@ export class FollowedJobs {
     if (handle.ended && this.#active.has(id)) this.#retire(handle);
   }
 
-  /** No answer is due: what is unclaimed is nobody's. */
-  dropUnclaimed(): void {
-    this.#unclaimed.clear();
+  /** What is unclaimed, of one job or of all, is nobody's. */
+  dropUnclaimed(id?: string): void {
+    if (id === undefined) this.#unclaimed.clear();
+    else this.#unclaimed.delete(id);
   }
 
   /** Another session begins: what ended in the last one may be asked for anew. */
@@ -88,7 +91,12 @@ export class FollowedJobs {
   /** Ends one handle. Its job has not ended, so that another may be had. */
   fail(handle: JobHandle, error: Error): void {
     handle.fail(error);
-    this.#active.delete(handle.id);
+    this.leave(handle);
+  }
+
+  /** Routes no more to a handle. */
+  leave(handle: JobHandle): void {
+    if (this.#active.get(handle.id) === handle) this.#active.delete(handle.id);
   }
 
   /** Ends every handle: nothing more will come. */
@@ -106,19 +114,21 @@ export class FollowedJobs {
   }
 
   #create(id: string): JobHandle {
-    return new JobHandle(id, this.#limits, (reason, options) => this.#cancel(id, reason, options));
+    return new JobHandle(id, this.#limits, this.#actions);
   }
 
   #retire(handle: JobHandle): void {
     this.#active.delete(handle.id);
     this.#ended.set(handle.id, handle);
-    this.#kept.push(handle);
-    this.#keptLength += handle.keptLength;
+    const length = handle.keptLength;
+    this.#kept.push({ handle, length });
+    this.#keptLength += length;
     while (this.#kept.length > MAX_KEPT || this.#keptLength > this.#limits.maxBufferedLength) {
       const oldest = this.#kept.shift();
       if (oldest === undefined) break;
-      this.#keptLength -= oldest.keptLength;
-      if (this.#ended.get(oldest.id) === oldest) this.#ended.set(oldest.id, undefined);
+      this.#keptLength -= oldest.length;
+      const { id } = oldest.handle;
+      if (this.#ended.get(id) === oldest.handle) this.#ended.set(id, undefined);
     }
     if (this.#ended.size <= MAX_ENDED) return;
     const [oldest] = this.#ended.keys();

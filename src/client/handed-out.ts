@@ -11,6 +11,16 @@ export function handled<Value>(promise: Promise<Value>): Promise<Value> {
   return promise;
 }
 
+/** What the generator yields, each of its promises marked as handled. */
+export function handledIterator<Value>(generator: AsyncGenerator<Value, void, void>): AsyncIterableIterator<Value> {
+  const iterator: AsyncIterableIterator<Value> = {
+    next: () => handled(generator.next()),
+    return: () => handled(generator.return()),
+    [Symbol.asyncIterator]: () => iterator,
+  };
+  return iterator;
+}
+
 /** `promise`, or the signal's reason as soon as it aborts. What `promise` stands for goes on. */
 export function abortable<Value>(promise: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
   if (signal === undefined) return promise;

@@ -7,14 +7,18 @@ export {
   ClientError,
   ConnectionLostError,
   EventsLostError,
+  FollowError,
   JobError,
   RequestError,
   ResultError,
+  type ResultErrorCode,
   SessionError,
   type SessionErrorCode,
 } from "./errors.ts";
-export type { Job, JobEvent, JobLimits, JobStatus, Waiting } from "./job-handle.ts";
+export type { Job, JobEvent, JobLimits, JobStatus, ResultPart, Waiting } from "./job.ts";
+export type { Credential } from "./job-bounds.ts";
+export type { JobFilter, JobListing, JobListings, JobPage } from "./job-listings.ts";
 export type { ReconnectPolicy } from "./reconnect.ts";
 export type { AgentListing, Session, SubscribeOptions } from "./session.ts";
-export type { JobFilter, JobListing, JobPage, SubmitOptions } from "./submission.ts";
+export type { SubmitOptions } from "./submission.ts";
 export type { OpenWebSocket, WebSocketLike } from "./web-socket.ts";

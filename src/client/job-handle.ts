@@ -1,79 +1,14 @@
 /** One job as its follower holds it: its bounds, its events, its result. Fed by the session, message by message. */
-import { type JobEvent as EventView, readEvent } from "../protocol/event-bodies.ts";
-import type { WireJobStatus } from "../protocol/fields.ts";
+import { readEvent } from "../protocol/event-bodies.ts";
 import type { EffectiveLease } from "../protocol/lease-fields.ts";
 import type { MessageOf, PayloadOf } from "../protocol/registry.ts";
-import { JobError } from "./errors.ts";
+import { FollowError, JobError, ResultError } from "./errors.ts";
 import { EventQueue } from "./event-queue.ts";
 import { abortable, handled } from "./handed-out.ts";
-import { ResultAssembly } from "./result-assembly.ts";
-
-type Placed<View> = View extends unknown
-  ? Omit<View, "job_seq"> & {
-      /** The event's place in the stream of the session it came by, from 1. */
-      readonly seq: number;
-      /** The event's place in its job's own log, from 1; absent from runtimes that do not number it. */
-      readonly jobSeq?: number;
-    }
-  : never;
-
-/** An event of a job, told apart by `kind` (§8.2). */
-export type JobEvent = Placed<EventView>;
-
-export type JobStatus = WireJobStatus;
-
-export interface Waiting {
-  /** Gives up waiting: the call rejects with the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-export interface Job<Output = unknown> {
-  readonly id: string;
-  /** `name@version`, as resolved at submission (§7.5). */
-  readonly agent: string;
-  /** As far as the messages that have arrived tell. */
-  readonly status: JobStatus;
-  /** What was granted (§9). */
-  readonly lease: EffectiveLease;
-  /** When the lease expires, ISO 8601 (§9.5). */
-  readonly expiresAt: string | undefined;
-  /** What remains per currency, as last reported (§9.6). For display: exact amounts stay in the runtime. */
-  readonly budget: Readonly<Record<string, number>>;
-  /** 32 hex digits (§11). */
-  readonly traceId: string | undefined;
-  /** What a submission from anywhere needs to come back to this job (§7.2); undefined for a job that was subscribed to. */
-  readonly idempotencyKey: string | undefined;
-  /**
-   * The job's events from the first one that reached this handle, ending with the job, however it ended. Every iterator
-   * gets all of them, at its own pace. Rejects with `EventsLostError` when more than `maxBufferedLength` came before
-   * they were read, and with a `SessionError` when the session is over before the job.
-   */
-  events(options?: Waiting): AsyncIterableIterator<JobEvent>;
-  /**
-   * What the agent returned: the JSON value, or, when it was streamed (§8.4), its text or bytes, checked to be whole.
-   * Rejects with `JobError` when the job did not succeed, `ResultError` when its result did not arrive whole,
-   * `SessionError` when the session is over before the job.
-   */
-  result(options?: Waiting): Promise<Output>;
-  /**
-   * Asks the runtime to stop the job (§7.4); resolves once it has answered. The job's end arrives as any other. Does
-   * nothing to a job that has ended.
-   */
-  cancel(reason?: string, options?: Waiting): Promise<void>;
-}
-
-export interface JobLimits {
-  /**
-   * Most that is kept of one job's events for its iterators, in UTF-16 units of JSON text, each event counted with 256
-   * on top. Default 64 Mi: some 150,000 small events. Beyond it the oldest go, and an iterator that had not got to them
-   * fails with `EVENTS_LOST`.
-   */
-  readonly maxBufferedLength: number;
-  /** Longest streamed result taken, in UTF-16 units of its chunks' data. Default 512 Mi. */
-  readonly maxResultLength: number;
-}
-
-export const DEFAULT_JOB_LIMITS: JobLimits = { maxBufferedLength: 67_108_864, maxResultLength: 536_870_912 };
+import { isFinal, type Job, type JobEvent, type JobLimits, type JobStatus, type Waiting } from "./job.ts";
+import { type Credential, JobBounds, type JobDescriptor } from "./job-bounds.ts";
+import { decodeBase64, ResultAssembly } from "./result-assembly.ts";
+import { type ResultEnd, ResultReader } from "./result-reader.ts";
 
 /** What belongs to one job's stream. */
 export type JobMessage = MessageOf<"job.event" | "job.result" | "job.error">;
@@ -85,33 +20,38 @@ export type JobOrigin =
 
 type Ending = { readonly message: MessageOf<"job.result" | "job.error"> } | { readonly failure: Error };
 
+/** What a handle asks of its session. */
+export interface JobActions {
+  /** Not called once the job has ended. */
+  cancel(job: JobHandle, reason: string | undefined, options: Waiting | undefined): Promise<void>;
+  unsubscribe(job: JobHandle): void;
+}
+
 export class JobHandle implements Job {
   readonly id: string;
-  readonly #cancel: Job["cancel"];
+  readonly #actions: JobActions;
   readonly #queue: EventQueue<MessageOf<"job.event">, JobEvent>;
   readonly #assembly: ResultAssembly;
+  readonly #bounds = new JobBounds();
   #origin: JobOrigin = { by: "subscription" };
-  #agent = "";
   #status: JobStatus = "pending";
-  #lease: EffectiveLease = {};
-  #expiresAt: string | undefined;
-  #budget: Record<string, number> = {};
-  #traceId: string | undefined;
   #position = 0;
+  #beginsAfter: number | undefined;
+  #isNumbered = true;
   #ending: Ending | undefined;
   #result: Promise<unknown> | undefined;
-  #settle: ((ending: Ending) => void) | undefined;
+  /** Settles when the next chunk, or the ending, has come; made when somebody waits. */
+  #change: PromiseWithResolvers<void> | undefined;
 
-  /** @param cancel sends the request; not called once the job has ended. */
-  constructor(id: string, limits: JobLimits, cancel: Job["cancel"]) {
+  constructor(id: string, limits: JobLimits, actions: JobActions) {
     this.id = id;
-    this.#cancel = cancel;
+    this.#actions = actions;
     this.#queue = new EventQueue(limits.maxBufferedLength, view);
     this.#assembly = new ResultAssembly(limits.maxResultLength);
   }
 
   get agent(): string {
-    return this.#agent;
+    return this.#bounds.agent;
   }
 
   get status(): JobStatus {
@@ -119,19 +59,27 @@ export class JobHandle implements Job {
   }
 
   get lease(): EffectiveLease {
-    return this.#lease;
+    return this.#bounds.lease;
   }
 
   get expiresAt(): string | undefined {
-    return this.#expiresAt;
+    return this.#bounds.expiresAt;
   }
 
   get budget(): Readonly<Record<string, number>> {
-    return this.#budget;
+    return this.#bounds.budget;
+  }
+
+  get credentials(): readonly Credential[] {
+    return this.#bounds.credentials;
   }
 
   get traceId(): string | undefined {
-    return this.#traceId;
+    return this.#bounds.traceId;
+  }
+
+  get parentJobId(): string | undefined {
+    return this.#bounds.parentJobId;
   }
 
   get idempotencyKey(): string | undefined {
@@ -147,12 +95,22 @@ export class JobHandle implements Job {
     return this.#position;
   }
 
+  /** The `job_seq` before the first event that reached, or will reach, this handle. */
+  get beginsAfter(): number {
+    return this.#beginsAfter ?? 0;
+  }
+
+  /** Whether all messages of its log told their places there; true while none has come. */
+  get isNumbered(): boolean {
+    return this.#isNumbered;
+  }
+
   /** Nothing more is taken: the job ended, or the handle failed. */
   get ended(): boolean {
     return this.#ending !== undefined;
   }
 
-  /** What is kept of its events and chunks, in UTF-16 units; fixed once ended. */
+  /** What is kept of its events and chunks, in UTF-16 units. */
   get keptLength(): number {
     return this.#queue.size + this.#assembly.length;
   }
@@ -162,32 +120,43 @@ export class JobHandle implements Job {
   }
 
   result(options: Waiting = {}): Promise<unknown> {
-    this.#result ??= handled(
-      new Promise<Ending>((resolve) => {
-        if (this.#ending === undefined) this.#settle = resolve;
-        else resolve(this.#ending);
-      }).then((ending) => this.#outcome(ending)),
-    );
+    this.#assembly.keepWhole();
+    this.#result ??= handled(this.#whenEnded().then(() => this.#wholeResult()));
     return abortable(this.#result, options.signal);
+  }
+
+  resultStream(options: Waiting = {}): AsyncIterableIterator<string | Uint8Array> {
+    const source = {
+      assembly: this.#assembly,
+      end: () => this.#outcome(),
+      changed: () => this.#changed(),
+    };
+    return new ResultReader(source, options.signal);
   }
 
   cancel(reason?: string, options?: Waiting): Promise<void> {
     const isOver = this.#ending !== undefined && "message" in this.#ending;
-    return isOver ? Promise.resolve() : this.#cancel(reason, options);
+    return isOver ? Promise.resolve() : this.#actions.cancel(this, reason, options);
+  }
+
+  unsubscribe(): void {
+    if (this.#origin.by === "submission") {
+      throw new TypeError(`job ${this.id} was submitted in this session, which follows it to its end`);
+    }
+    if (this.#ending !== undefined) return;
+    this.#actions.unsubscribe(this);
+    this.fail(new FollowError(this.id, { code: "UNSUBSCRIBED", message: "unsubscribe() was called" }));
   }
 
   /** Takes what `job.accepted` or `job.subscribed` says of the job, and how the handle came to it. */
-  describe(payload: PayloadOf<"job.accepted"> | PayloadOf<"job.subscribed">, origin: JobOrigin): void {
+  describe(payload: JobDescriptor, origin: JobOrigin): void {
     this.#origin = origin;
-    this.#agent = payload.agent ?? this.#agent;
-    this.#lease = payload.lease;
-    this.#expiresAt = payload.lease_constraints?.expires_at;
-    this.#traceId = payload.trace_id;
-    // What was reported by events since is newer.
-    this.#budget = { ...payload.budget, ...this.#budget };
+    this.#bounds.describe(payload);
+    if (this.ended) this.#bounds.forgetCredentials();
+    this.#beginsAfter ??= "subscribed_from" in payload ? payload.subscribed_from : 0;
     if (!("current_status" in payload)) return;
     if (!this.ended) this.#status = payload.current_status;
-    if (payload.replayed) return;
+    if (payload.replayed || this.#position > 0) return;
     // Of a job that has ended, its terminal message is still wanted: it is the last one.
     const from = (payload.subscribed_from ?? 0) - (isFinal(payload.current_status) ? 1 : 0);
     this.#position = Math.max(this.#position, from);
@@ -203,54 +172,79 @@ export class JobHandle implements Job {
     if (position !== undefined) {
       if (position <= this.#position) return;
       this.#position = position;
+    } else if (!isBackPressure(message)) {
+      this.#isNumbered = false;
     }
     if (message.type !== "job.event") return this.#end(message);
     if (this.#status === "pending") this.#status = "running";
-    this.#queue.push(message, length);
-    const { kind } = message.payload;
-    if (kind === "result_chunk") this.#collect(message);
-    else if (kind === "metric") this.#account(message);
+    this.#queue.push(this.#bounds.account(message), length);
+    if (message.payload.kind === "result_chunk") this.#collect(message);
   }
 
   /** No more of the job will come: readers and waiters get `error`. Ignored once ended. */
   fail(error: Error): void {
     if (this.#ending !== undefined) return;
     this.#ending = { failure: error };
+    this.#bounds.forgetCredentials();
     this.#queue.fail(error);
-    this.#settle?.(this.#ending);
+    this.#announce();
   }
 
   #end(message: MessageOf<"job.result" | "job.error">): void {
     this.#status = message.payload.final_status;
     this.#ending = { message };
+    this.#bounds.forgetCredentials();
     this.#queue.end();
-    this.#settle?.(this.#ending);
+    this.#announce();
   }
 
-  #outcome(ending: Ending): unknown {
+  /** How the job's result is to be had; undefined while the job runs. */
+  #outcome(): ResultEnd | undefined {
+    const ending = this.#ending;
+    if (ending === undefined) return undefined;
     if ("failure" in ending) throw ending.failure;
     const { message } = ending;
     if (message.type === "job.error") throw new JobError(this.id, message.payload.final_status, message.payload);
-    const { result, result_id, result_size } = message.payload;
-    return result_id === undefined ? result : this.#assembly.finish(result_id, result_size);
+    const { result, result_id, result_size, result_encoding, result_artifact } = message.payload;
+    if (result_artifact !== undefined) {
+      const text = `the result is kept as an artifact, at ${result_artifact.uri}`;
+      throw new ResultError("RESULT_ELSEWHERE", text, { artifact: result_artifact });
+    }
+    // What was streamed, and put together by the runtime for a session without `result_chunk`.
+    const isBytes = result_encoding === "base64" && typeof result === "string";
+    return { resultId: result_id, size: result_size, value: isBytes ? decodeBase64(result) : result };
+  }
+
+  #wholeResult(): unknown {
+    const { resultId, size, value } = this.#outcome() ?? {};
+    return resultId === undefined ? value : this.#assembly.finish(resultId, size);
   }
 
   #collect(message: MessageOf<"job.event">): void {
     const event = readEvent(message.payload);
     if (event.kind === "result_chunk") this.#assembly.add(event.body);
     else this.#assembly.addUnreadable();
+    this.#announce();
   }
 
-  #account(message: MessageOf<"job.event">): void {
-    const { name, value, unit } = message.payload.body;
-    if (name !== "cost.budget.remaining" || typeof value !== "number" || typeof unit !== "string") return;
-    this.#budget = { ...this.#budget, [unit]: value };
+  async #whenEnded(): Promise<void> {
+    while (this.#ending === undefined) await this.#changed();
+  }
+
+  #changed(): Promise<void> {
+    this.#change ??= Promise.withResolvers();
+    return this.#change.promise;
+  }
+
+  #announce(): void {
+    this.#change?.resolve();
+    this.#change = undefined;
   }
 }
 
-/** §7.3 */
-export function isFinal(status: JobStatus): boolean {
-  return status !== "pending" && status !== "running";
+/** A runtime may put it into a session's stream alone (§6.5): it names a job, and has no place in that job's log. */
+function isBackPressure({ type, payload }: JobMessage): boolean {
+  return type === "job.event" && payload.kind === "status" && payload.body.phase === "back_pressure";
 }
 
 function view(message: MessageOf<"job.event">): JobEvent {

@@ -5,6 +5,7 @@
 import type { Timer, World } from "../platform/world.ts";
 import { decode, encode } from "../protocol/codec.ts";
 import { ARCP_VERSION } from "../protocol/envelope.ts";
+import { isCount } from "../protocol/fields.ts";
 import { CLOSE } from "../protocol/framing.ts";
 import { findMessage, type Message, type MessageOf } from "../protocol/registry.ts";
 import type { WebSocketLike } from "./web-socket.ts";
@@ -18,6 +19,8 @@ export interface LinkHandlers {
   opened(): void;
   /** @param length of the frame, in UTF-16 units. */
   message(message: Exclude<Message<"to-client">, MessageOf<"session.ping">>, length: number): void;
+  /** What has a place in the stream and is nothing to this client: a type of a later draft, or an event of no job. */
+  unknown(eventSeq: number): void;
   /** Called exactly once, whoever ended it, unless the owner did by `drop`. */
   lost(code: number, reason: string): void;
 }
@@ -93,8 +96,14 @@ export class Link {
     if (typeof data !== "string") return this.#giveUp(CLOSE.invalidMessage, "a frame that is not text came");
     const decoded = decode(data, "to-client");
     if (!decoded.ok) {
-      // A message of a later draft is nothing to this client; a broken one may have been an event.
-      if (decoded.type !== undefined && findMessage(decoded.type) === undefined) return;
+      // A message of a later draft is nothing to this client, nor is an event of no job, such as of back-pressure (§6.5). A
+      // broken one may have been an event.
+      const isOfLater = decoded.type !== undefined && findMessage(decoded.type) === undefined;
+      const seq = decoded.type === undefined ? undefined : placeOf(data);
+      if (isOfLater || (seq !== undefined && decoded.error.details?.field === "job_id")) {
+        if (seq !== undefined) this.#handlers.unknown(seq);
+        return;
+      }
       return this.#giveUp(CLOSE.invalidMessage, decoded.error.message);
     }
     const { message } = decoded;
@@ -130,4 +139,10 @@ export class Link {
   #time(): string {
     return new Date(this.#world.clock.now()).toISOString();
   }
+}
+
+/** The `event_seq` of a frame that is a JSON object. */
+function placeOf(frame: string): number | undefined {
+  const { event_seq: seq } = JSON.parse(frame) as { event_seq?: unknown };
+  return isCount(seq) && seq > 0 ? seq : undefined;
 }

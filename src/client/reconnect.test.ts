@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { DEFAULT_RECONNECT, reconnectDelay } from "./reconnect.ts";
+import { askedDelay, DEFAULT_RECONNECT, reconnectDelay } from "./reconnect.ts";
 
 it("doubles the delay up to the longest", () => {
   const policy = { firstDelayMs: 100, maxDelayMs: 500, maxAttempts: 10 };
@@ -25,4 +25,14 @@ it("stays between half and all of the longest, however many attempts", () => {
       expect(delay).toBeLessThanOrEqual(longest);
     }),
   );
+});
+
+it.each([
+  [{ retry_after_ms: 5_000 }, 5_000],
+  [{ retry_after_ms: 1e18 }, 600_000],
+  [{ retry_after_ms: -1 }, 0],
+  [{ retry_after_ms: "soon" }, 0],
+  [undefined, 0],
+])("heeds what a runtime asks for, within reason: %o", (details, delay) => {
+  expect(askedDelay(details)).toBe(delay);
 });

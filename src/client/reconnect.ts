@@ -1,4 +1,5 @@
-/** When to try again after a connection was lost. Pure. */
+/** When to try again after a connection was lost. */
+import type { World } from "../platform/world.ts";
 
 export interface ReconnectPolicy {
   /** Before the first attempt, in milliseconds; doubled for each one after it. Default 200. */
@@ -20,4 +21,19 @@ export function reconnectDelay(policy: ReconnectPolicy, attempt: number, draw: n
   if (attempt > policy.maxAttempts) return undefined;
   const longest = Math.min(policy.maxDelayMs, policy.firstDelayMs * 2 ** (attempt - 1));
   return longest / 2 + (longest / 2) * draw;
+}
+
+/** The longest that a runtime may have a client wait: ten minutes. It would never come back otherwise. */
+const LONGEST_ASKED_MS = 600_000;
+
+/** How long the runtime asks to be left alone, by `details.retry_after_ms` of a refusal; 0 when it does not say. */
+export function askedDelay(details: Readonly<Record<string, unknown>> | undefined): number {
+  const asked = details?.retry_after_ms;
+  return typeof asked === "number" && asked > 0 ? Math.min(asked, LONGEST_ASKED_MS) : 0;
+}
+
+/** A random number in [0, 1). */
+export function randomFraction(world: World): number {
+  const [high = 0, low = 0] = world.random.bytes(2);
+  return (high * 256 + low) / 65_536;
 }

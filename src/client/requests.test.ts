@@ -8,6 +8,7 @@ function request<Type extends RequestType>(id: string, type: Type, payload: Payl
   return {
     message: { arcp: "1.1", id, type, payload } as unknown as MessageOf<Type>,
     sent: true,
+    aborted: false,
     lapses: false,
     anew: false,
     answered: () => seen.push(`${id} answered`),

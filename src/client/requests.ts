@@ -24,10 +24,15 @@ export interface Request<Type extends RequestType> {
   readonly message: MessageOf<Type>;
   /** It was sent on some connection, so that the runtime may have acted on it. */
   sent: boolean;
+  /** Its caller waits no more; the answer still counts, since the runtime acts on what was sent. */
+  aborted: boolean;
   /** It belongs to the session it was made in, and is not repeated in another. */
   readonly lapses: boolean;
-  /** A subscription that is to begin anew, even if the runtime still has the session follow the job. */
-  readonly anew: boolean;
+  /**
+   * A subscription that is to begin anew, even if the runtime has the session follow the job: what it followed already
+   * would simply go on, and its answer say nothing of where the handle begins.
+   */
+  anew: boolean;
   /** Takes the answer. Must not throw. */
   answered(payload: AnswerTo<Type>): void;
   /** Takes what the runtime, or the end of the session, said instead. Must not throw. */
@@ -57,6 +62,14 @@ export class PendingRequests {
   /** Requests without an answer, oldest first. */
   get unanswered(): readonly AnyRequest[] {
     return [...this.#pending.values()];
+  }
+
+  /** Whether somebody still waits to be subscribed to this job. */
+  awaitsSubscription(jobId: string): boolean {
+    for (const { aborted, message } of this.#pending.values()) {
+      if (!aborted && message.type === "job.subscribe" && message.payload.job_id === jobId) return true;
+    }
+    return false;
   }
 
   add(request: AnyRequest): void {

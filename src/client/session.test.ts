@@ -1,34 +1,10 @@
 import { expect, it } from "vitest";
+import { FEATURES } from "../protocol/features.ts";
 import { createFakeWorld } from "../testing/fake-world.ts";
 import { type ConnectOptions, connect } from "./connect.ts";
-import type { Job, JobEvent } from "./job-handle.ts";
-import type { Session } from "./session.ts";
+import type { Job } from "./job.ts";
+import { collect, HOUR_MS, open, seqs, submitEcho, upTo } from "./test-rig.ts";
 import { ScriptedRuntime } from "./test-runtime.ts";
-
-const HOUR_MS = 3_600_000;
-
-interface Rig {
-  readonly world: ReturnType<typeof createFakeWorld>;
-  readonly runtime: ScriptedRuntime;
-  readonly session: Session;
-  /** Settles everything, and gives the promise's value. */
-  settled<Value>(promise: Promise<Value>): Promise<Value>;
-  /** Long enough for a reconnection. */
-  wait(ms?: number): Promise<void>;
-}
-
-async function open(options: Partial<ConnectOptions> = {}, seed = 1): Promise<Rig> {
-  const world = createFakeWorld({ seed });
-  const runtime = new ScriptedRuntime(world);
-  const settled = async <Value>(promise: Promise<Value>): Promise<Value> => {
-    await world.settle();
-    return promise;
-  };
-  const session = await settled(
-    connect("ws://runtime", { token: "secret", world, webSocket: runtime.connect, ...options }),
-  );
-  return { world, runtime, session, settled, wait: (ms = 60_000) => world.advance(ms) };
-}
 
 async function refused(options: Partial<ConnectOptions>, prepare: (runtime: ScriptedRuntime) => void = () => {}) {
   const world = createFakeWorld();
@@ -44,27 +20,6 @@ async function refused(options: Partial<ConnectOptions>, prepare: (runtime: Scri
   expect(runtime.sockets.every((socket) => !socket.isOpen)).toBe(true);
   return { error: await outcome, runtime };
 }
-
-async function submitEcho({ session, settled }: Rig, input: unknown = null): Promise<Job> {
-  return settled(session.submit("echo", input));
-}
-
-/** Reads a job's events as they come. */
-function collect(job: Job): { readonly events: JobEvent[]; readonly end: Promise<string> } {
-  const events: JobEvent[] = [];
-  const end = (async () => {
-    try {
-      for await (const event of job.events()) events.push(event);
-      return "end";
-    } catch (error) {
-      return (error as { code: string }).code;
-    }
-  })();
-  return { events, end };
-}
-
-const seqs = (events: readonly JobEvent[]): (number | undefined)[] => events.map(({ jobSeq }) => jobSeq);
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
 
 it("connects, submits, follows the events and gets the result", async () => {
   const rig = await open({ clientName: "test" });
@@ -231,7 +186,7 @@ it("sends what was asked while there was no connection, and asks again what was 
   const job = await submitEcho(rig);
   rig.runtime.drop();
   const submitting = rig.session.submit("echo", 2);
-  const listing = rig.session.jobs();
+  const listing = rig.session.jobs().page();
   const cancelling = job.cancel("enough");
   let losses = 1;
   rig.runtime.beforeSend = ({ type }) => type !== "job.cancelled" || losses-- <= 0;
@@ -295,18 +250,28 @@ it("goes on in another session when the old one's stream is gone, without repeat
   expect(rig.runtime.jobs.size).toBe(3);
 });
 
-it("fails a job that the runtime keeps no more, and does not leave a second one running", async () => {
-  const rig = await open();
-  const job = await submitEcho(rig);
-  const { end } = collect(job);
-  rig.runtime.drop();
-  rig.runtime.expireSessions();
-  rig.runtime.forgetJobs();
-  await rig.wait();
-  await expect(job.result()).rejects.toMatchObject({ code: "JOB_NOT_FOUND" });
-  expect(await end).toBe("JOB_NOT_FOUND");
-  expect([...rig.runtime.jobs.values()].map(({ status }) => status)).toEqual(["cancelled"]);
-});
+it.each([
+  ["subscribe", FEATURES, []],
+  ["submit again", FEATURES.filter((feature) => feature !== "subscribe"), ["cancelled"]],
+])(
+  "fails a job that the runtime keeps no more, and does not leave a second one running: %s",
+  async (_way, features, left) => {
+    const rig = await open({ features });
+    rig.runtime.features = features;
+    rig.runtime.drop();
+    rig.runtime.expireSessions();
+    await rig.wait();
+    const job = await submitEcho(rig);
+    const { end } = collect(job);
+    rig.runtime.drop();
+    rig.runtime.expireSessions();
+    rig.runtime.forgetJobs();
+    await rig.wait();
+    await expect(job.result()).rejects.toMatchObject({ name: "FollowError", code: "JOB_NOT_FOUND", jobId: job.id });
+    expect(await end).toBe("JOB_NOT_FOUND");
+    expect([...rig.runtime.jobs.values()].map(({ status }) => status)).toEqual(left);
+  },
+);
 
 it("follows a subscribed job into another session from where it was", async () => {
   const rig = await open();
@@ -324,7 +289,7 @@ it("follows a subscribed job into another session from where it was", async () =
   rig.runtime.expireSessions();
   rig.runtime.emit(id, "log", { level: "info", message: "3" });
   await rig.wait();
-  expect(rig.runtime.sent("job.subscribe").map(({ payload }) => payload.from_job_seq)).toEqual([0, 2]);
+  expect(rig.runtime.sent("job.subscribe").map(({ payload }) => payload.from_job_seq)).toEqual([0, 2, 2]);
   rig.runtime.succeed(id, { result: "seen" });
   expect(await rig.settled(job.result())).toBe("seen");
   expect(await end).toBe("end");
@@ -432,10 +397,10 @@ it("answers pings, pings when idle, and gives up a silent connection after two i
   expect(rig.runtime.sockets[0]?.closedByClient).toBe(4408);
   rig.runtime.silent = false;
   await rig.wait();
-  expect((await rig.settled(rig.session.jobs())).jobs).toEqual([]);
+  expect((await rig.settled(rig.session.jobs().page())).jobs).toEqual([]);
 });
 
-it("acknowledges what it has, a few times a second at most [arcp-6.5-ack-rate]", async () => {
+it("acknowledges what it has, a few times a second at most [arcp-6.5-ack-rate] [arcp-6.5-client-acknowledges]", async () => {
   const rig = await open();
   const job = await submitEcho(rig);
   for (let count = 0; count < 100; count++) {
@@ -517,7 +482,7 @@ it("lets a caller stop waiting without touching the job", async () => {
   const signal = AbortSignal.abort("bored");
   await expect(job.result({ signal })).rejects.toBe("bored");
   await expect(job.events({ signal }).next()).rejects.toBe("bored");
-  await expect(rig.session.jobs({}, { signal })).rejects.toBe("bored");
+  await expect(rig.session.jobs({}, { signal }).page()).rejects.toBe("bored");
   rig.runtime.succeed(job.id, { result: 1 });
   expect(await rig.settled(job.result())).toBe(1);
 });
@@ -527,7 +492,7 @@ it("closes: says so to the runtime, and rejects whatever waits", async () => {
   const job = await submitEcho(rig);
   const { end } = collect(job);
   const result = job.result();
-  const listing = rig.session.jobs();
+  const listing = rig.session.jobs().page();
   await rig.settled(rig.session.close());
   expect(await end).toBe("SESSION_CLOSED");
   for (const call of [result, listing, rig.session.submit("echo", null), job.cancel()]) {

@@ -1,23 +1,17 @@
 /** A session as a caller holds it: jobs are submitted, followed, listed and cancelled here, over whatever connection there is. */
-import { ARCP_VERSION } from "../protocol/envelope.ts";
-import { MAX_FRAME_BYTES } from "../protocol/framing.ts";
-import type { MessageOf, PayloadOf } from "../protocol/registry.ts";
+import type { PayloadOf } from "../protocol/registry.ts";
 import type { AgentInput, AgentOutput, AgentReference } from "./agent-types.ts";
 import { Conversation, type ConversationSettings, closedError, type Incoming, type Welcome } from "./conversation.ts";
-import { RequestError, type SessionError } from "./errors.ts";
+import { type ClientError, FollowError, RequestError, type SessionError } from "./errors.ts";
 import { FollowedJobs } from "./followed-jobs.ts";
 import { abortable, handled } from "./handed-out.ts";
-import {
-  isFinal,
-  type Job,
-  type JobHandle,
-  type JobLimits,
-  type JobOrigin,
-  type JobStatus,
-  type Waiting,
-} from "./job-handle.ts";
-import { type AnyRequest, isAnswer, PendingRequests, type Request, type RequestType } from "./requests.ts";
-import { type JobFilter, type JobPage, listRequest, readPage, type SubmitOptions, submission } from "./submission.ts";
+import { isFinal, type Job, type JobLimits, type JobStatus, type Waiting } from "./job.ts";
+import type { JobHandle, JobOrigin } from "./job-handle.ts";
+import { type JobFilter, type JobListings, jobListings, listRequest, readPage } from "./job-listings.ts";
+import { LeftJobs } from "./left-jobs.ts";
+import { Reattachment } from "./reattachment.ts";
+import { RequestSender } from "./request-sender.ts";
+import { type SubmitOptions, submission } from "./submission.ts";
 
 export interface AgentListing {
   readonly name: string;
@@ -46,7 +40,8 @@ export interface Session<Agents = unknown> extends AsyncDisposable {
   readonly features: readonly string[];
   /**
    * Submits a job (§7.1); resolves once the runtime has accepted it. It runs on whatever becomes of this session. An
-   * abort while this waits also cancels the job, should it be accepted after all.
+   * abort while this waits also cancels the job, should it be accepted after all, unless it has an `idempotencyKey` of
+   * the caller's: by that it can be had again, and may be somebody else's too.
    * Rejects with `TypeError` when the input is not JSON.
    */
   submit<const Reference extends AgentReference<Agents>>(
@@ -54,17 +49,26 @@ export interface Session<Agents = unknown> extends AsyncDisposable {
     input: AgentInput<Agents, Reference>,
     options?: SubmitOptions,
   ): Promise<Job<AgentOutput<Agents, Reference>>>;
-  /** The jobs this principal may see, newest first, a page at a time (§6.6). Needs the feature `list_jobs`. */
-  jobs(filter?: JobFilter, options?: Waiting): Promise<JobPage>;
-  /** Follows a job submitted elsewhere or before (§7.6). Needs `subscribe`. A job followed already keeps its handle. */
+  /**
+   * The jobs this principal may see, newest first (§6.6): `for await (const job of session.jobs())`, or `page()` by
+   * `page()`. Needs the feature `list_jobs`. Asks nothing before it is iterated.
+   */
+  jobs(filter?: JobFilter, options?: Waiting): JobListings;
+  /**
+   * Follows a job submitted elsewhere or before (§7.6). Needs `subscribe`. A job followed already keeps its handle; where
+   * that began later than is asked for here, this rejects with `INVALID_REQUEST`: `unsubscribe()` it first.
+   */
   subscribe(jobId: string, options?: SubscribeOptions): Promise<Job>;
   /**
    * Cancels a job by id: one of this session (§7.4), or, with the feature `x-leasehold.control`, any of the principal's.
    * Resolves once the runtime has answered, with the status the job had ended with before, if it had.
    */
   cancel(jobId: string, reason?: string, options?: Waiting): Promise<JobStatus | undefined>;
-  /** Ends the session (§6.7): whatever waits in it rejects with `SESSION_CLOSED`. Jobs run on. Idempotent. */
-  close(): Promise<void>;
+  /**
+   * Ends the session (§6.7): whatever waits in it rejects with `SESSION_CLOSED`. Jobs run on. Resolves once the runtime
+   * has said so, or after 5 s; an abort ends this wait only. Idempotent.
+   */
+  close(options?: Waiting): Promise<void>;
 }
 
 export interface SessionSettings extends ConversationSettings {
@@ -72,35 +76,31 @@ export interface SessionSettings extends ConversationSettings {
   readonly maxPendingRequests: number;
 }
 
-interface Asking<Type extends RequestType> extends Waiting {
-  readonly traceId?: string | undefined;
-  /** See `Request.lapses`. */
-  readonly lapses?: boolean;
-  /** See `Request.anew`. */
-  readonly anew?: boolean;
-  /** Takes the answer of a call that was aborted. */
-  readonly tooLate?: Request<Type>["answered"];
-}
-
 export class LiveSession implements Session {
   readonly #settings: SessionSettings;
   readonly #conversation: Conversation;
-  readonly #requests = new PendingRequests();
+  readonly #sender: RequestSender;
   readonly #jobs: FollowedJobs;
+  readonly #left = new LeftJobs();
+  /** Subscriptions that wait for their answer, by job. They do not reject. */
+  readonly #subscribing = new Map<string, Promise<void>>();
   readonly #opened = Promise.withResolvers<void>();
+  #reattachment: Reattachment | undefined;
   #welcome: Welcome | undefined;
   #failure: SessionError | undefined;
 
   constructor(settings: SessionSettings) {
     this.#settings = settings;
-    this.#jobs = new FollowedJobs(settings.jobLimits, (id, ...rest) =>
-      handled(this.cancel(id, ...rest).then(() => {})),
-    );
+    this.#jobs = new FollowedJobs(settings.jobLimits, {
+      cancel: (job, reason, options) => this.#cancelJob(job, reason, options),
+      unsubscribe: (job) => this.#leave(job),
+    });
     this.#conversation = new Conversation(settings, {
       live: (welcome, renewed) => this.#live(welcome, renewed),
       message: (message, length) => this.#receive(message, length),
       ended: (error) => this.#fail(error),
     });
+    this.#sender = new RequestSender(this.#conversation, settings.world, settings.maxPendingRequests);
     handled(this.#opened.promise);
   }
 
@@ -132,37 +132,23 @@ export class LiveSession implements Session {
     return handled(this.#submit(agent, input, options));
   }
 
-  jobs(filter: JobFilter = {}, options: Waiting = {}): Promise<JobPage> {
-    return this.#ask("session.list_jobs", listRequest(filter), readPage, options);
+  jobs(filter: JobFilter = {}, { signal }: Waiting = {}): JobListings {
+    const page: JobListings["page"] = async (cursor) =>
+      this.#sender.ask("session.list_jobs", listRequest(filter, cursor), readPage, { signal });
+    return jobListings((cursor) => handled(page(cursor)), signal);
   }
 
   subscribe(jobId: string, options: SubscribeOptions = {}): Promise<JobHandle> {
-    const ended = this.#jobs.findEnded(jobId);
-    const known = this.#jobs.find(jobId) ?? (ended?.origin.by === "submission" ? ended : undefined);
-    if (known !== undefined) return Promise.resolve(known);
-    const { history = options.fromJobSeq !== undefined, fromJobSeq = 0, signal } = options;
-    const payload = {
-      job_id: jobId,
-      history,
-      from_job_seq: history ? fromJobSeq : undefined,
-      from_event_seq: undefined,
-    };
-    return this.#ask("job.subscribe", payload, (answer) => this.#subscribed(answer), {
-      signal,
-      anew: this.#jobs.isEnded(jobId),
-      tooLate: () => {
-        if (this.#jobs.find(jobId) === undefined) this.#unsubscribe(jobId);
-      },
-    });
+    return handled(this.#subscribe(jobId, options));
   }
 
   cancel(jobId: string, reason?: string, options: Waiting = {}): Promise<JobStatus | undefined> {
-    return this.#ask("job.cancel", { job_id: jobId, reason }, (answer) => answer.final_status, options);
+    return this.#sender.ask("job.cancel", { job_id: jobId, reason }, (answer) => answer.final_status, options);
   }
 
-  close(): Promise<void> {
+  close(options: Waiting = {}): Promise<void> {
     this.#fail(closedError());
-    return this.#conversation.close();
+    return abortable(this.#conversation.close(), options.signal);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -173,10 +159,11 @@ export class LiveSession implements Session {
     const { traceId, signal, idempotencyKey = this.#settings.world.ids.next("msg") } = options;
     const payload = submission(agent, input, idempotencyKey, options);
     const origin = { by: "submission", submission: payload, traceId } as const;
-    return this.#ask("job.submit", payload, (answer) => this.#accepted(answer, origin), {
+    const isOurs = options.idempotencyKey === undefined;
+    return this.#sender.ask("job.submit", payload, (answer) => this.#accepted(answer, origin), {
       traceId,
       signal,
-      tooLate: (answer) => this.#stopUnwanted(answer, origin),
+      tooLate: (answer) => void (isOurs ? this.#stop(answer, origin) : this.#accepted(answer, origin)),
     });
   }
 
@@ -189,9 +176,53 @@ export class LiveSession implements Session {
     return handle;
   }
 
-  #subscribed(answer: PayloadOf<"job.subscribed">): JobHandle {
+  async #subscribe(jobId: string, options: SubscribeOptions): Promise<JobHandle> {
+    const { history = options.fromJobSeq !== undefined, fromJobSeq = 0, signal } = options;
+    const wanted = history ? fromJobSeq : undefined;
+    for (;;) {
+      signal?.throwIfAborted();
+      if (this.#failure !== undefined) throw this.#failure;
+      const ended = this.#jobs.findEnded(jobId);
+      const known = this.#jobs.find(jobId) ?? (ended?.origin.by === "submission" ? ended : undefined);
+      if (known !== undefined) return covering(known, wanted);
+      // A runtime that is asked twice at a time begins once, and not where the second asks it to.
+      const earlier = this.#subscribing.get(jobId);
+      if (earlier === undefined) return this.#askToSubscribe(jobId, wanted, signal);
+      await abortable(earlier, signal);
+    }
+  }
+
+  #askToSubscribe(jobId: string, wanted: number | undefined, signal: AbortSignal | undefined): Promise<JobHandle> {
+    const anew = this.#jobs.isEnded(jobId) || this.#left.has(jobId);
+    const leave = (): void => {
+      if (this.#jobs.find(jobId) === undefined && !this.#sender.awaitsSubscription(jobId)) this.#unsubscribe(jobId);
+    };
+    const asked = this.#sender.ask(
+      "job.subscribe",
+      // A runtime of the draft alone knows the beginning of a job's history, and no other place in it.
+      {
+        job_id: jobId,
+        history: wanted !== undefined,
+        from_job_seq: wanted,
+        from_event_seq: wanted === 0 ? 0 : undefined,
+      },
+      (answer, begunAnew) => this.#subscribed(answer, wanted, begunAnew),
+      { signal, anew, aborted: leave, tooLate: leave },
+    );
+    const settled = (): void => void this.#subscribing.delete(jobId);
+    this.#subscribing.set(jobId, asked.then(settled, settled));
+    return asked;
+  }
+
+  /**
+   * @param wanted where the handle is to begin; undefined for anywhere.
+   * @param anew the stream begins with this answer: whatever of the job came before is of an earlier subscription.
+   */
+  #subscribed(answer: PayloadOf<"job.subscribed">, wanted: number | undefined, anew: boolean): JobHandle {
     const known = this.#jobs.find(answer.job_id);
-    if (known !== undefined) return known;
+    if (known !== undefined) return covering(known, wanted);
+    this.#left.delete(answer.job_id);
+    if (anew) this.#jobs.dropUnclaimed(answer.job_id);
     const handle = this.#jobs.begin(answer.job_id);
     handle.describe(answer, { by: "subscription" });
     // Nothing will come of a job that has ended unless its end is asked for.
@@ -202,148 +233,83 @@ export class LiveSession implements Session {
   /** Has the job's stream sent from after `position` on. */
   #follow(handle: JobHandle, position: number): void {
     const payload = { job_id: handle.id, history: true, from_job_seq: position, from_event_seq: undefined };
-    this.#ask("job.subscribe", payload, () => {}, { lapses: true, anew: true }).catch((error) =>
-      this.#jobs.fail(handle, error),
-    );
+    this.#sender
+      .ask("job.subscribe", payload, () => {}, { lapses: true, anew: true })
+      .catch((error: ClientError) =>
+        this.#jobs.fail(
+          handle,
+          error instanceof RequestError ? new FollowError(handle.id, error, { cause: error }) : error,
+        ),
+      );
   }
 
-  /** In another session: has the job's stream go on, by the way the handle came to it. */
-  #reattach(handle: JobHandle): void {
-    const { origin } = handle;
-    if (origin.by === "subscription") return this.#follow(handle, handle.position);
-    const { submission, traceId } = origin;
-    const answered = (answer: PayloadOf<"job.accepted">): void => {
-      if (answer.job_id === handle.id) return handle.describe(answer, origin);
-      this.#stopUnwanted(answer, origin);
-      const message = `job ${handle.id} is kept no more: its end came while the session was away`;
-      throw new RequestError({ code: "JOB_NOT_FOUND", message, retryable: false });
-    };
-    this.#ask("job.submit", submission, answered, { traceId, lapses: true }).catch((error) =>
-      this.#jobs.fail(handle, error),
-    );
+  #leave(job: JobHandle): void {
+    this.#jobs.leave(job);
+    this.#unsubscribe(job.id);
   }
 
-  /** Cancels a job that came of a call nobody waits for any more, unless another call has the same job. */
-  #stopUnwanted(answer: PayloadOf<"job.accepted">, origin: JobOrigin): void {
+  #unsubscribe(jobId: string): void {
+    this.#left.add(jobId);
+    this.#sender.unsubscribe(jobId);
+  }
+
+  #cancelJob(job: JobHandle, reason: string | undefined, options: Waiting | undefined): Promise<void> {
+    if (job.origin.by === "subscription" && !this.features.includes("x-leasehold.control")) {
+      const message = `job ${job.id} was subscribed to, which gives no right to cancel it (§7.6), and this session did not negotiate x-leasehold.control`;
+      return handled(Promise.reject(new RequestError({ code: "PERMISSION_DENIED", message, retryable: false })));
+    }
+    return handled(this.cancel(job.id, reason, options).then(() => {}));
+  }
+
+  /** Cancels a job that came of a submission nobody waits for any more, unless another call has the same job. */
+  #stop(answer: PayloadOf<"job.accepted">, origin: JobOrigin): void {
     if (this.#jobs.find(answer.job_id) !== undefined) return;
     this.#accepted(answer, origin).cancel("nobody waits for this job");
   }
 
-  #unsubscribe(jobId: string): void {
-    const payload = { job_id: jobId };
-    this.#conversation.send(this.#conversation.encode({ ...this.#envelope(), type: "job.unsubscribe", payload }));
-  }
-
-  /** Sends a request, now or as soon as there is a connection, and again until it is answered. */
-  #ask<Type extends RequestType, Result>(
-    type: Type,
-    payload: PayloadOf<Type>,
-    read: (answer: Parameters<Request<Type>["answered"]>[0]) => Result,
-    { signal, traceId, lapses = false, anew = false, tooLate }: Asking<Type>,
-  ): Promise<Result> {
-    const { promise, resolve, reject } = Promise.withResolvers<Result>();
-    handled(promise);
-    let aborted = false;
-    const typed: Request<Type> = {
-      // `type` and `payload` are of one row of the registry.
-      message: { ...this.#envelope(), type, payload, trace_id: traceId } as unknown as MessageOf<Type>,
-      sent: false,
-      lapses,
-      anew,
-      answered: (answer) => {
-        if (aborted) return tooLate?.(answer);
-        try {
-          resolve(read(answer));
-        } catch (error) {
-          reject(error);
-        }
-      },
-      refused: reject,
-    };
-    // A union over all types, of which this is one.
-    const request = typed as unknown as AnyRequest;
-    try {
-      signal?.throwIfAborted();
-      this.#send(request, lapses);
-    } catch (error) {
-      reject(error);
-      return promise;
-    }
-    if (signal === undefined) return promise;
-    const abort = (): void => {
-      aborted = true;
-      reject(signal.reason);
-      if (!request.sent) this.#requests.remove(request);
-    };
-    signal.addEventListener("abort", abort, { once: true });
-    promise.finally(() => signal.removeEventListener("abort", abort)).catch(() => {});
-    return promise;
-  }
-
-  /** @throws SessionError, RequestError, or TypeError for a message that JSON cannot express. */
-  #send(request: AnyRequest, unlimited: boolean): void {
-    if (this.#failure !== undefined) throw this.#failure;
-    const limit = this.#settings.maxPendingRequests;
-    if (!unlimited && this.#requests.size >= limit) {
-      const message = `${limit} requests wait for an answer: wait for some, or raise maxPendingRequests`;
-      throw new RequestError({ code: "TOO_MANY_REQUESTS", message, retryable: true });
-    }
-    const frame = this.#conversation.encode(request.message);
-    assertFits(frame);
-    this.#requests.add(request);
-    if (this.#conversation.isLive) this.#transmit(request, frame);
-  }
-
-  #transmit(request: AnyRequest, frame: string): void {
-    request.sent = true;
-    if (request.anew && request.message.type === "job.subscribe") this.#unsubscribe(request.message.payload.job_id);
-    this.#conversation.send(frame);
-  }
-
   #live(welcome: Welcome, renewed: boolean): void {
     this.#welcome = welcome;
-    const waiting = this.#requests.removeAll();
+    const { features } = welcome.capabilities;
     if (renewed) {
+      this.#reattachment?.stop();
       this.#jobs.forgetEnded();
-      for (const handle of this.#jobs.active) this.#reattach(handle);
+      this.#left.clear();
+      this.#reattachment = new Reattachment(features, {
+        world: this.#settings.world,
+        sender: this.#sender,
+        jobs: this.#jobs,
+        patience: this.#settings.reconnect,
+        stop: (answer, { origin }) => this.#stop(answer, origin),
+      });
     }
-    for (const request of waiting) {
-      if (renewed && request.lapses) continue;
-      this.#requests.add(request);
-      this.#transmit(request, this.#conversation.encode(request.message));
-    }
+    this.#sender.live(features, renewed, () => {
+      if (renewed) this.#reattachment?.start();
+    });
     this.#opened.resolve();
   }
 
   #receive(message: Incoming, length: number): void {
     if (message.type === "job.event" || message.type === "job.result" || message.type === "job.error") {
-      this.#jobs.receive(message, length, this.#requests.awaitsJob);
+      this.#jobs.receive(message, length, this.#sender.awaitsJob);
       return;
     }
-    if (message.type === "session.error") this.#requests.refuse(message.payload);
-    else if (isAnswer(message.type)) this.#requests.answer(message.type, message.payload as never);
-    if (!this.#requests.awaitsJob) this.#jobs.dropUnclaimed();
+    this.#sender.receive(message);
+    if (!this.#sender.awaitsJob) this.#jobs.dropUnclaimed();
   }
 
   #fail(error: SessionError): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;
+    this.#reattachment?.stop();
     this.#opened.reject(error);
-    this.#requests.refuseAll(error);
+    this.#sender.fail(error);
     this.#jobs.failAll(error);
-  }
-
-  #envelope(): { readonly arcp: string; readonly id: string } {
-    return { arcp: ARCP_VERSION, id: this.#settings.world.ids.next("msg") };
   }
 }
 
-/** A frame that is too long would only close the connection it is sent on, again and again. */
-function assertFits(frame: string): void {
-  // A UTF-16 unit takes at most 3 bytes, so that most frames need not be counted.
-  if (frame.length * 3 <= MAX_FRAME_BYTES) return;
-  const bytes = new TextEncoder().encode(frame).length;
-  if (bytes <= MAX_FRAME_BYTES) return;
-  const message = `the request has ${bytes} bytes, and a frame holds ${MAX_FRAME_BYTES}: pass large input by reference`;
-  throw new RequestError({ code: "INVALID_REQUEST", message, retryable: false, details: { limit: MAX_FRAME_BYTES } });
+/** @throws RequestError INVALID_REQUEST when the handle began after `wanted`. */
+function covering(handle: JobHandle, wanted: number | undefined): JobHandle {
+  if (wanted === undefined || handle.beginsAfter <= wanted) return handle;
+  const message = `job ${handle.id} is followed already, from after its event ${handle.beginsAfter}: unsubscribe() from it to follow it from ${wanted}`;
+  throw new RequestError({ code: "INVALID_REQUEST", message, retryable: false, details: { field: "fromJobSeq" } });
 }

@@ -4,6 +4,7 @@
  */
 
 import { decode } from "../protocol/codec.ts";
+import { FEATURES } from "../protocol/features.ts";
 import type { JsonObject } from "../protocol/fields.ts";
 import type { Message, MessageOf } from "../protocol/registry.ts";
 import type { FakeWorld } from "../testing/fake-world.ts";
@@ -69,6 +70,8 @@ interface ScriptedSession {
   /** What has an `event_seq`, from 1. */
   readonly stream: (JsonObject & { readonly type: string })[];
   readonly follows: Set<string>;
+  /** Jobs it submitted, or came back to by their key. */
+  readonly owns: Set<string>;
   socket: MemorySocket | undefined;
 }
 
@@ -85,7 +88,11 @@ export class ScriptedRuntime {
   readonly jobs = new Map<string, ScriptedJob>();
   readonly world: FakeWorld;
   /** Features this runtime has. */
-  features = ["heartbeat", "ack", "list_jobs", "subscribe", "progress", "result_chunk", "x-leasehold.control"];
+  features: readonly string[] = FEATURES;
+  /** What `job.accepted` and `job.subscribed` say beside the usual. */
+  descriptor: JsonObject = {};
+  /** Most jobs in a page of a listing. */
+  pageSize = 100;
   /** Does not answer anything. */
   silent = false;
   /** Refuses every connection. */
@@ -229,14 +236,21 @@ export class ScriptedRuntime {
 
   #create(): ScriptedSession {
     const id = `sess_${++this.#counter}`;
-    const session: ScriptedSession = { id, tokens: [], stream: [], follows: new Set(), socket: undefined };
+    const session: ScriptedSession = {
+      id,
+      tokens: [],
+      stream: [],
+      follows: new Set(),
+      owns: new Set(),
+      socket: undefined,
+    };
     this.#sessions.set(id, session);
     return session;
   }
 
   /** Valid are the newest token and the last one presented; presenting the newest ends the older. */
   #resumed({ payload }: MessageOf<"session.resume">): ScriptedSession | undefined {
-    const session = this.#sessions.get(payload.session_id);
+    const session = this.#sessions.get(payload.session_id ?? "");
     if (session === undefined) return undefined;
     if (!session.tokens.includes(payload.resume_token)) throw new Error(`token ${payload.resume_token} is not valid`);
     session.tokens = [payload.resume_token];
@@ -254,15 +268,15 @@ export class ScriptedRuntime {
       case "session.close":
         return reply("session.closed", {});
       case "session.list_jobs":
-        return reply("session.jobs", { jobs: [...this.jobs.values()].map(listing) });
+        return this.#list(message, reply);
       case "job.submit":
         return this.#submit(session, message, reply);
       case "job.subscribe":
         return this.#subscribe(session, message, reply);
       case "job.unsubscribe":
-        return void session.follows.delete(message.payload.job_id);
+        return this.#unsubscribe(session, message.payload.job_id);
       case "job.cancel":
-        return this.#cancel(message.payload.job_id, reply);
+        return this.#cancel(session, message.payload.job_id, reply);
     }
   }
 
@@ -284,7 +298,9 @@ export class ScriptedRuntime {
       agent: `${agent}@1.0.0`,
       lease,
       trace_id: "0af7651916cd43dd8448eb211c80319c",
+      ...this.descriptor,
     });
+    session.owns.add(jobId);
     this.#follow(session, jobId, 0);
   }
 
@@ -295,15 +311,24 @@ export class ScriptedRuntime {
   ): void {
     const job = this.jobs.get(payload.job_id);
     if (job === undefined) return reply("session.error", refusal("JOB_NOT_FOUND"));
-    const from = payload.history ? (payload.from_job_seq ?? 0) : job.log.length;
+    // What it follows already goes on from where it is.
+    const isNew = payload.history && !session.follows.has(job.id);
+    const from = isNew ? (payload.from_job_seq ?? 0) : job.log.length;
     reply("job.subscribed", {
       job_id: job.id,
       current_status: job.status,
       agent: "echo@1.0.0",
       subscribed_from: from,
-      replayed: payload.history,
+      replayed: from < job.log.length,
+      ...this.descriptor,
     });
     this.#follow(session, job.id, from);
+  }
+
+  /** What was submitted here is followed to its end. */
+  #unsubscribe(session: ScriptedSession, jobId: string): void {
+    const isRunning = this.jobs.get(jobId)?.status === "running";
+    if (!isRunning || !session.owns.has(jobId)) session.follows.delete(jobId);
   }
 
   #follow(session: ScriptedSession, jobId: string, from: number): void {
@@ -313,10 +338,20 @@ export class ScriptedRuntime {
       this.#place(session, jobId, type, payload);
   }
 
-  #cancel(jobId: string, reply: (type: string, payload: JsonObject) => void): void {
+  #list({ payload }: MessageOf<"session.list_jobs">, reply: (type: string, payload: JsonObject) => void): void {
+    const jobs = [...this.jobs.values()].map(listing);
+    const from = Number(payload.cursor ?? 0);
+    const end = from + Math.min(payload.limit ?? this.pageSize, this.pageSize);
+    reply("session.jobs", { jobs: jobs.slice(from, end), next_cursor: end < jobs.length ? String(end) : null });
+  }
+
+  #cancel(session: ScriptedSession, jobId: string, reply: (type: string, payload: JsonObject) => void): void {
     const job = this.jobs.get(jobId);
     if (job === undefined) return reply("session.error", refusal("JOB_NOT_FOUND"));
     if (job.status !== "running") return reply("job.cancelled", { job_id: jobId, final_status: job.status });
+    if (!session.owns.has(jobId) && !this.features.includes("x-leasehold.control")) {
+      return reply("session.error", refusal("PERMISSION_DENIED"));
+    }
     reply("job.cancelled", { job_id: jobId });
     this.end(jobId, "cancelled", refusal("CANCELLED"));
   }

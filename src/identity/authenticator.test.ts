@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Principal } from "../kernel/principal.ts";
 import { createFakeWorld } from "../testing/fake-world.ts";
+import { requireLoopback } from "./anonymous.ts";
 import { createAuthenticator, MAX_TOKEN_LENGTH, type TokenSource } from "./authenticator.ts";
 import { createDevToken } from "./dev-token.ts";
 
@@ -57,4 +58,41 @@ test("the development token is random, and its principal is a user and an operat
   expect(await dev.authenticate(dev.token)).toEqual({ id: "dev", tenant: "default", roles: ["user", "operator"] });
   expect(await dev.authenticate(`${dev.token}x`)).toBeUndefined();
   expect(createDevToken(world.random).token).not.toBe(dev.token);
+});
+
+describe("whoever brings no token", () => {
+  const anonymous = createAuthenticator([sourceOf("a", ALICE)], { anonymous: true });
+
+  test.each([["127.0.0.1"], ["::1"], ["::ffff:127.0.0.1"]])(
+    "is anonymous from %s when that is asked for",
+    async (address) => {
+      for (const credentials of [{ address }, { token: "", address }, { scheme: "bearer", address }]) {
+        expect(await anonymous.authenticate(credentials)).toEqual({
+          id: "anonymous",
+          tenant: "default",
+          roles: ["user"],
+        });
+      }
+    },
+  );
+
+  test.each([["10.0.0.1"], ["::ffff:10.0.0.1"], ["localhost.example"], [""], [undefined]])(
+    "is refused from %s",
+    async (address) => expect(await anonymous.authenticate({ address })).toBeUndefined(),
+  );
+
+  test("is refused when nobody asked for it", async () => {
+    const strict = createAuthenticator([sourceOf("a", ALICE)]);
+    expect(await strict.authenticate({ address: "127.0.0.1" })).toBeUndefined();
+  });
+
+  test("is not whoever brings a wrong one", async () => {
+    expect(await anonymous.authenticate({ token: "b", address: "127.0.0.1" })).toBeUndefined();
+    expect(await anonymous.authenticate({ token: "a", address: "127.0.0.1" })).toBe(ALICE);
+  });
+
+  test("keeps a runtime on loopback", () => {
+    for (const host of ["127.0.0.1", "::1", "localhost"]) expect(() => requireLoopback(host)).not.toThrow();
+    for (const host of ["0.0.0.0", "::", "10.0.0.1", "example.com"]) expect(() => requireLoopback(host)).toThrow(host);
+  });
 });

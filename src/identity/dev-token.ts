@@ -1,4 +1,4 @@
-/** The token of `leasehold dev`, and of jobs from the runtime's own process: made anew at each start, for `dev`. */
+/** The token of `leasehold dev`, and of jobs from the runtime's own process: made anew at each start. */
 import type { Principal } from "../kernel/principal.ts";
 import type { Randomness } from "../platform/world.ts";
 import type { TokenSource } from "./authenticator.ts";
@@ -10,10 +10,11 @@ export interface DevToken extends TokenSource {
   readonly token: string;
 }
 
-export function createDevToken(random: Randomness): DevToken {
+/** @param id whom it stands for. */
+export function createDevToken(random: Randomness, id = "dev"): DevToken {
   const token = mintBearerToken(random);
   const hash = hashToken(token);
-  const principal: Principal = { id: "dev", tenant: DEFAULT_TENANT, roles: ["user", "operator"] };
+  const principal: Principal = { id, tenant: DEFAULT_TENANT, roles: ["user", "operator"] };
   return {
     token,
     authenticate: async (presented) => (equalHashes(hashToken(presented), hash) ? principal : undefined),

@@ -172,6 +172,39 @@ describe("the file", () => {
   });
 });
 
+describe("changes of the file", () => {
+  test("are told at the next reading, whoever made them; what was there before is not", async () => {
+    const world = createFakeWorld();
+    const command = createTokens(file, world);
+    const old = await command.create({ name: "old" });
+    const told: [string, string][] = [];
+    const serving = createTokens(file, world, ({ action, token }) => told.push([action, token.name]));
+    await serving.list();
+    expect(told).toEqual([]);
+    await command.create({ name: "new", roles: ["operator"] });
+    await command.revoke(old.id);
+    expect(told).toEqual([]);
+    await serving.authenticate("anything");
+    await serving.list();
+    expect(told).toEqual([
+      ["revoked", "old"],
+      ["created", "new"],
+    ]);
+  });
+
+  test("are told of a file that was not there, or that was taken away", async () => {
+    const world = createFakeWorld();
+    const told: string[] = [];
+    const serving = createTokens(file, world, ({ action, token }) => told.push(`${action} ${token.name}`));
+    await serving.list();
+    await createTokens(file, world).create({ name: "first" });
+    await serving.list();
+    await rm(file);
+    await serving.list();
+    expect(told).toEqual(["created first", "revoked first"]);
+  });
+});
+
 describe("writers at the same time", () => {
   test("of one process lose nothing", async () => {
     const world = createSystemWorld();

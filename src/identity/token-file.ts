@@ -60,6 +60,12 @@ export interface Tokens extends TokenSource {
   authenticate(token: string): Promise<Principal | undefined>;
 }
 
+/** What happened to a token since the file was read the last time, by this process or another. */
+export interface TokenChange {
+  readonly action: "created" | "revoked";
+  readonly token: TokenListing;
+}
+
 interface Snapshot {
   /** Of the file's state on disk; differs whenever the file has been replaced or written to. */
   readonly stamp: string;
@@ -100,16 +106,38 @@ async function readRecords(file: string): Promise<readonly TokenRecord[]> {
   }
 }
 
-/** The tokens in `file`, which need not exist yet: then there are none, and `create` makes it. */
-export function createTokens(file: string, world: World): Tokens {
-  let snapshot = NO_FILE;
+function tellChanges(
+  before: readonly TokenRecord[],
+  now: readonly TokenRecord[],
+  tell: (change: TokenChange) => void,
+): void {
+  const idsBefore = new Set(before.map(({ id }) => id));
+  const idsNow = new Set(now.map(({ id }) => id));
+  for (const record of before) if (!idsNow.has(record.id)) tell({ action: "revoked", token: listingOf(record) });
+  for (const record of now) if (!idsBefore.has(record.id)) tell({ action: "created", token: listingOf(record) });
+}
+
+/**
+ * The tokens in `file`, which need not exist yet: then there are none, and `create` makes it.
+ * @param changed hears of what is found changed at each reading but the first.
+ */
+export function createTokens(file: string, world: World, changed?: (change: TokenChange) => void): Tokens {
+  let snapshot: Snapshot | undefined;
 
   /** The stamp is taken before the content: a change in between is read twice rather than missed. */
   async function read(): Promise<readonly TokenRecord[]> {
     const stamp = await readStamp(file);
-    if (stamp === undefined) return NO_FILE.records;
-    if (stamp !== snapshot.stamp) snapshot = { stamp, records: await readRecords(file) };
-    return snapshot.records;
+    const now = stamp === undefined ? NO_FILE : snapshot;
+    if (now?.stamp === (stamp ?? "")) return take(now);
+    return take({ stamp: stamp ?? "", records: await readRecords(file) });
+  }
+
+  function take(now: Snapshot): readonly TokenRecord[] {
+    const before = snapshot;
+    snapshot = now;
+    if (changed !== undefined && before !== undefined && before !== now)
+      tellChanges(before.records, now.records, changed);
+    return now.records;
   }
 
   /** Nothing is written when `change` returns undefined. */

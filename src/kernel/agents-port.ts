@@ -1,13 +1,17 @@
 /** What the kernel needs of agents: to find one, to check its input, to run it. `agents/` implements it. */
 import type { EntryKind } from "../protocol/event-kinds.ts";
 import type { Guard } from "./authority/guard.ts";
+import type { ArtifactLabel } from "./job/artifacts.ts";
 import type { JobRecord } from "./job/job-record.ts";
+import type { ArtifactRow } from "./ports.ts";
 
 export interface RunnableAgent {
   readonly name: string;
   readonly version: string;
   /** What becomes of the job when the runtime dies under it: one retryable error, or another attempt. */
   readonly restart: "never" | "always";
+  /** How many of its jobs may run at a time in this runtime; further ones wait. Absent: as many as the runtime runs. */
+  readonly maxConcurrent?: number;
   /**
    * Checks the input a client sent. Returns it as the agent wants it.
    * @throws CodedError INTERNAL_ERROR when 64 Mi characters wait for their commit, which room was not awaited for;
@@ -59,4 +63,15 @@ export interface JobHost {
   readonly steps: ReadonlyMap<string, string | null>;
   /** Makes a step's value durable, together with everything appended so far. */
   recordStep(name: string, value: string | null): Promise<void>;
+  /**
+   * Keeps content beside the log, together with an `artifact_ref` event on it, whose body `tell` words as JSON text.
+   * Resolves once both are durable.
+   * @throws CodedError INTERNAL_ERROR beyond a limit or when it cannot be stored; the job's stop reason after a stop;
+   * whatever `content` threw.
+   */
+  putArtifact(
+    label: ArtifactLabel,
+    content: AsyncIterable<Uint8Array>,
+    tell: (row: ArtifactRow) => string,
+  ): Promise<ArtifactRow>;
 }

@@ -2,3 +2,4 @@
 export type JobId = string;
 export type SessionId = string;
 export type NodeId = string;
+export type ArtifactId = string;

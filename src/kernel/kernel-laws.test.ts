@@ -210,7 +210,7 @@ class Story {
   /** Jobs that were stored and neither accepted nor lost with the process that stored them. */
   async #unaccepted(): Promise<readonly string[]> {
     if (this.#life > 0) return [];
-    const jobs = await this.test.kernel.listJobs({ principal: "t/me", limit: 1_000 });
+    const jobs = await this.test.kernel.listJobs({ principals: ["t/me"], limit: 1_000 });
     return jobs.map(({ id }) => id).filter((id) => !this.accepted.has(id));
   }
 

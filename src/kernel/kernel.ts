@@ -1,23 +1,58 @@
 /** The kernel's use cases as the faces call them, wired once. */
 import type { Log } from "../platform/log.ts";
-import type { World } from "../platform/world.ts";
+import type { Timers, World } from "../platform/world.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { AgentListing, Agents } from "./agents-port.ts";
-import type { JobId, NodeId, SessionId } from "./ids.ts";
+import type { AuditPage, AuditQuery } from "./audit/audit-row.ts";
+import { type AuditedDecision, AuditTrail } from "./audit/audit-trail.ts";
+import type { ArtifactId, JobId, NodeId, SessionId } from "./ids.ts";
+import {
+  type ArtifactLabel,
+  type ArtifactLimits,
+  JobArtifacts,
+  MAX_ARTIFACT_BYTES,
+  MAX_JOB_ARTIFACT_BYTES,
+} from "./job/artifacts.ts";
+import { CommandUpkeep } from "./job/command-upkeep.ts";
 import type { JobRecord } from "./job/job-record.ts";
+import { isTerminal } from "./job/job-state.ts";
 import { JobTable } from "./job/job-table.ts";
+import { completeJobLimits, type JobLimits } from "./job/limits.ts";
+import { Listings } from "./job/list.ts";
 import { Recovery } from "./job/recovery.ts";
+import { completeRetention, Retention, type RetentionLimits } from "./job/retention.ts";
 import { Runner } from "./job/run.ts";
+import { RunSlots } from "./job/run-slots.ts";
 import { type CancelRequest, Stops } from "./job/stop.ts";
 import { type Accepted, Submissions, type SubmitRequest } from "./job/submit.ts";
+import { type KernelEventName, KernelEventSource, type KernelListener } from "./kernel-events.ts";
 import type { Contributor } from "./log/contributor.ts";
 import { follow } from "./log/follow.ts";
 import { GroupCommit, type Plan, StaleTreeError } from "./log/group-commit.ts";
-import type { Chunk, ChunkQuery, JobQuery, Segment, Store, StoredSession } from "./ports.ts";
+import { type ResultPiece, readStreamedResult } from "./log/streamed-result.ts";
+import type {
+  ArtifactRow,
+  Artifacts,
+  ByteRange,
+  Chunk,
+  ChunkQuery,
+  JobQuery,
+  LogEntry,
+  Segment,
+  SessionSummary,
+  Store,
+  StoredSession,
+} from "./ports.ts";
 import { StoreError } from "./store-error.ts";
 
 export interface KernelOptions {
   readonly store: Store;
+  /** Where the contents of artifacts are kept. */
+  readonly artifacts: Artifacts;
+  readonly artifactLimits?: Partial<ArtifactLimits>;
+  readonly jobLimits?: Partial<JobLimits>;
+  /** How long the history of ended jobs is kept. Absent: for ever, and nothing else is looked after by the clock either. */
+  readonly retention?: Partial<RetentionLimits>;
   readonly agents: Agents;
   readonly world: World;
   readonly log: Log;
@@ -32,12 +67,20 @@ export class Kernel {
   readonly #agents: Agents;
   readonly #log: Log;
   readonly #node: NodeId;
+  readonly #events: KernelEventSource;
   readonly #commits: GroupCommit;
   readonly #table: JobTable;
   readonly #runner: Runner;
   readonly #submissions: Submissions;
   readonly #stops: Stops;
   readonly #recovery: Recovery;
+  readonly #slots: RunSlots;
+  readonly #timers: Timers;
+  readonly #retention: Retention | undefined;
+  readonly #commandUpkeep: CommandUpkeep | undefined;
+  readonly #artifacts: JobArtifacts;
+  readonly #audit: AuditTrail;
+  readonly #listings: Listings;
   #unwake: () => void = () => {};
 
   constructor(options: KernelOptions) {
@@ -45,17 +88,43 @@ export class Kernel {
     this.#store = store;
     this.#agents = agents;
     this.#log = log;
+    this.#timers = world.timers;
     this.#node = world.ids.next("node");
+    this.#events = new KernelEventSource({ clock: world.clock, log });
     this.#commits = new GroupCommit({
       store,
       timers: world.timers,
       log,
-      contributors: options.contributors,
+      // Last: the faces publish before anyone else is told.
+      contributors: [...options.contributors, this.#events],
       onFailed: (error) => {
         if (error instanceof StoreError && error.fatal) options.onFatal(error);
       },
     });
-    this.#runner = new Runner({ agents, store, world, log });
+    this.#artifacts = new JobArtifacts({
+      store,
+      artifacts: options.artifacts,
+      world,
+      commits: this.#commits,
+      limits: {
+        maxArtifactBytes: MAX_ARTIFACT_BYTES,
+        maxJobArtifactBytes: MAX_JOB_ARTIFACT_BYTES,
+        ...options.artifactLimits,
+      },
+    });
+    this.#audit = new AuditTrail({ commits: this.#commits, world, log });
+    this.#listings = new Listings(store, world.timers);
+    const limits = completeJobLimits(options.jobLimits);
+    this.#slots = new RunSlots(limits);
+    this.#runner = new Runner({
+      agents,
+      store,
+      artifacts: this.#artifacts,
+      world,
+      log,
+      slots: this.#slots,
+      maxLogBytes: limits.maxLogBytes,
+    });
     this.#table = new JobTable({
       clock: world.clock,
       commits: this.#commits,
@@ -65,9 +134,37 @@ export class Kernel {
         if (!(cause instanceof StaleTreeError)) this.#recovery.reload(job.record.id, job.claim);
       },
     });
-    this.#submissions = new Submissions({ agents, store, world, table: this.#table, runner: this.#runner });
+    this.#submissions = new Submissions({
+      agents,
+      store,
+      world,
+      table: this.#table,
+      runner: this.#runner,
+      readJob: (id) => this.readJob(id),
+    });
     this.#stops = new Stops({ store, log, commits: this.#commits, table: this.#table, runner: this.#runner });
-    this.#recovery = new Recovery({ agents, store, world, log, table: this.#table, runner: this.#runner });
+    this.#recovery = new Recovery({
+      agents,
+      store,
+      world,
+      log,
+      table: this.#table,
+      runner: this.#runner,
+      maxAgentWaitSec: limits.maxAgentWaitSec,
+    });
+    if (options.retention !== undefined) {
+      this.#retention = new Retention({
+        store,
+        world,
+        log,
+        limits: completeRetention(options.retention),
+        onFatal: options.onFatal,
+        onRemoved: () => {
+          this.sweepArtifacts().catch((error: unknown) => log.warn({ err: error }, "artifacts could not be swept"));
+        },
+      });
+      this.#commandUpkeep = new CommandUpkeep({ store, world, log, runCommands: () => this.#runCommands() });
+    }
   }
 
   /** Takes up what an earlier run left unfinished. Call once, before anything else. Closed when it rejects. */
@@ -78,14 +175,17 @@ export class Kernel {
       await this.close();
       throw error;
     }
-    const runCommands = (): void => {
-      this.#stops.runCommands(this.#node).catch((error: unknown) => {
-        this.#log.error({ err: error }, "commands of other nodes could not be read");
-      });
-    };
-    this.#unwake = this.#store.onWake(runCommands);
+    this.#unwake = this.#store.onWake(() => this.#runCommands());
     // What was asked while nobody owned the tree has woken nobody.
-    runCommands();
+    this.#runCommands();
+    this.#retention?.start();
+    this.#commandUpkeep?.start();
+  }
+
+  #runCommands(): void {
+    this.#stops.runCommands(this.#node).catch((error: unknown) => {
+      this.#log.error({ err: error }, "commands of other nodes could not be read");
+    });
   }
 
   /** See `Submissions.submit`. */
@@ -105,11 +205,26 @@ export class Kernel {
 
   /** The job as it was last committed. */
   async readJob(id: JobId): Promise<JobRecord | undefined> {
-    return this.#table.get(id)?.durable ?? (await this.#store.readJob(id));
+    const active = this.#table.get(id)?.durable;
+    if (active !== undefined) return active;
+    const stored = await this.#store.readJob(id);
+    if (stored !== undefined) this.#retention?.touch(stored.root);
+    return stored;
   }
 
+  /** Jobs, newest first; see `Listings.list`. */
   listJobs(query: JobQuery): Promise<readonly JobRecord[]> {
-    return this.#store.listJobs(query);
+    return this.#listings.list(query);
+  }
+
+  /** Writes a decision down, with the next commit; see `AuditTrail.add`. */
+  audit(decision: AuditedDecision): void {
+    this.#audit.add(decision);
+  }
+
+  /** One page of what was decided, newest first, of the given scopes only. */
+  listAudit(query: AuditQuery): Promise<AuditPage> {
+    return this.#store.listAudit(query);
   }
 
   /** The highest committed position of each job's log. */
@@ -117,8 +232,57 @@ export class Kernel {
     return this.#store.readHeads(jobs);
   }
 
-  readChunks(query: ChunkQuery): Promise<readonly Chunk[]> {
+  async readChunks(query: ChunkQuery): Promise<readonly Chunk[]> {
+    // To look the job up is to keep its tree from being removed under its reader.
+    if (this.#retention?.isAboutToRemove === true) await this.readJob(query.job);
     return this.#store.readChunks(query);
+  }
+
+  /** See `readStreamedResult`. */
+  readResult(job: JobId, resultId: string): AsyncGenerator<ResultPiece, void, void> {
+    return readStreamedResult(this, this.#timers, job, resultId);
+  }
+
+  /** An artifact by its id; who may see its job may fetch it. */
+  readArtifact(id: ArtifactId): Promise<ArtifactRow | undefined> {
+    return this.#artifacts.read(id);
+  }
+
+  /**
+   * The content of an artifact, or a range of it; undefined when it is gone, as when its job has just been removed. See
+   * `Artifacts.open`.
+   */
+  openArtifact(artifact: ArtifactRow, range?: ByteRange): Promise<AsyncIterable<Uint8Array> | undefined> {
+    return this.#artifacts.open(artifact, range);
+  }
+
+  /** See `JobArtifacts.add`. */
+  addArtifact(
+    id: ArtifactId,
+    job: JobId,
+    label: ArtifactLabel,
+    content: AsyncIterable<Uint8Array>,
+  ): Promise<ArtifactRow> {
+    return this.#artifacts.add(id, job, label, content);
+  }
+
+  /** Removes contents that no job names any more; to be called now and then, and after jobs were removed. */
+  sweepArtifacts(): Promise<number> {
+    return this.#artifacts.sweep();
+  }
+
+  /** See `Store.readLatest`. */
+  readLatest(job: JobId, codes: string): Promise<LogEntry | undefined> {
+    return this.#store.readLatest(job, codes);
+  }
+
+  /** Jobs under way in this process, by status. */
+  countUnfinished(): Readonly<Record<"pending" | "running" | "ending", number>> {
+    const counts = { pending: 0, running: 0, ending: 0 };
+    for (const { durable } of this.#table.values()) {
+      if (durable !== undefined && !isTerminal(durable.status)) counts[durable.status]++;
+    }
+    return counts;
   }
 
   readSession(id: SessionId): Promise<StoredSession | undefined> {
@@ -129,8 +293,13 @@ export class Kernel {
     return this.#store.readSegments(session, after, limit);
   }
 
-  listSessions(): Promise<readonly SessionId[]> {
+  listSessions(): Promise<readonly SessionSummary[]> {
     return this.#store.listSessions();
+  }
+
+  /** See `Store.measureSession`. */
+  measureSession(id: SessionId): Promise<number> {
+    return this.#store.measureSession(id);
   }
 
   /** Adds rows to the next commit; see `GroupCommit.plan`. */
@@ -140,7 +309,13 @@ export class Kernel {
 
   /** Committed entries of a job after `after`, then those to come; ends with the terminal or when `signal` aborts. */
   follow(job: JobId, after: number, signal?: AbortSignal): AsyncGenerator<Chunk, void, void> {
-    return follow(this.#store, (id, watcher) => this.#table.watch(id, watcher), job, after, signal);
+    const reader = { readChunks: (query: ChunkQuery) => this.readChunks(query) };
+    return follow(reader, (id, watcher) => this.#table.watch(id, watcher), job, after, signal);
+  }
+
+  /** Calls `listener` after each commit that did what `name` says; returns how to stop. See `KernelEvents`. */
+  on<Name extends KernelEventName>(name: Name, listener: KernelListener<Name>): () => void {
+    return this.#events.on(name, listener);
   }
 
   /** Jobs under way in this process. */
@@ -148,9 +323,20 @@ export class Kernel {
     return this.#table.size;
   }
 
-  /** Refuses submissions from now on, with a retryable INTERNAL_ERROR; jobs under way run on. */
+  /** Refuses submissions from now on, with a retryable INTERNAL_ERROR; running jobs run on, and no waiting one starts. */
   refuseJobs(): void {
+    this.#slots.pause();
     this.#table.close(new CodedError("INTERNAL_ERROR", "the runtime is shutting down; submit again once it is back"));
+  }
+
+  /** Refuses submissions, and resolves once no job runs any more and all ends are durable, or after `graceMs`. */
+  async drain(graceMs: number): Promise<void> {
+    this.refuseJobs();
+    if (graceMs <= 0 || this.#slots.running === 0) return;
+    const grace = Promise.withResolvers<void>();
+    const timer = this.#timers.after(graceMs, grace.resolve);
+    await Promise.race([this.#slots.idle().then(() => this.#commits.idle()), grace.promise]);
+    timer.cancel();
   }
 
   /**
@@ -160,9 +346,14 @@ export class Kernel {
   async close(): Promise<void> {
     const closing = new CodedError("INTERNAL_ERROR", "the runtime is closing");
     this.#unwake();
+    this.#retention?.close();
+    this.#commandUpkeep?.close();
+    this.#slots.pause();
+    this.#audit.close();
     this.#table.close(closing);
     this.#recovery.close();
     for (const job of this.#table.values()) this.#runner.release(job.record.id, () => closing);
+    await this.#artifacts.close();
     await this.#commits.idle();
     this.#table.clear(closing);
   }

@@ -3,10 +3,11 @@
  * Rows are the kernel's own shapes; how a store lays them out on disk is its own business.
  */
 
-import type { JobId, NodeId, SessionId } from "./ids.ts";
+import type { AuditPage, AuditQuery, AuditRow } from "./audit/audit-row.ts";
+import type { ArtifactId, JobId, NodeId, SessionId } from "./ids.ts";
 import type { JobRecord } from "./job/job-record.ts";
 import type { Outcome } from "./job/job-state.ts";
-import type { PrincipalKey } from "./principal.ts";
+import type { PrincipalKey, PrincipalPattern } from "./principal.ts";
 
 /** The parts of a job that change. Written at every transition; not for every event. */
 export interface JobUpdate {
@@ -40,6 +41,11 @@ export interface Segment {
   /** First and last `job_seq` covered; entries of kinds hidden from the session lie within and take no place. */
   readonly firstJobSeq: number;
   readonly lastJobSeq: number;
+  /**
+   * The whole text of a frame that tells the session about the job and is no entry of its log. It takes one place, and
+   * both positions in the log are 0.
+   */
+  readonly frame?: string;
 }
 
 /** That a session receives a job's log, from which position, and whether it may cancel the job. */
@@ -70,6 +76,9 @@ export interface SessionRow {
   readonly presentedToken: string | null;
 }
 
+/** What tells sessions apart without reading what they follow. */
+export type SessionSummary = Pick<SessionRow, "id" | "principal">;
+
 /** A session as read back: its row, how far its stream reaches, and what it follows. */
 export interface StoredSession extends SessionRow {
   /** The highest `event_seq` placed so far; 0 for none. */
@@ -86,6 +95,13 @@ export interface Release {
   readonly upTo: number;
 }
 
+/** What the agent was asked to do. By itself, so that nobody who reads a job, or changes it, carries its input along. */
+export interface InputRow {
+  readonly job: JobId;
+  /** JSON text. */
+  readonly text: string;
+}
+
 /** That `key` of `principal` belongs to `job`; lives as long as the job. */
 export interface IdempotencyRow {
   readonly principal: PrincipalKey;
@@ -100,6 +116,21 @@ export interface StepRow {
   readonly job: JobId;
   readonly name: string;
   readonly value: string | null;
+}
+
+/** A job's name for some content (§8.2). The content stands once in `Artifacts`, whichever jobs have it. */
+export interface ArtifactRow {
+  readonly id: ArtifactId;
+  /** Whose it is: who may see the job may fetch it, and it goes with the job. */
+  readonly job: JobId;
+  /** As the agent named it; null without a name. */
+  readonly name: string | null;
+  readonly contentType: string;
+  /** In bytes. */
+  readonly size: number;
+  /** Of the content, in lower-case hex; names it in `Artifacts`. */
+  readonly sha256: string;
+  readonly createdAt: number;
 }
 
 /** What another node asks of the tree's owner. Answered by writing `outcome` in the owner's own commit. */
@@ -122,10 +153,14 @@ export interface CommandOutcome {
 /** Everything a commit can write. A face adds its own rows to a kernel transition through `Contributor`. */
 export interface Rows {
   readonly jobs: readonly JobRecord[];
+  /** Of jobs inserted by this very batch. */
+  readonly inputs: readonly InputRow[];
   readonly jobUpdates: readonly JobUpdate[];
   readonly chunks: readonly Chunk[];
   readonly idempotency: readonly IdempotencyRow[];
   readonly steps: readonly StepRow[];
+  /** Not written when the job is gone, or the id is taken: it stands for the same content then. */
+  readonly artifacts: readonly ArtifactRow[];
   readonly commands: readonly CommandRow[];
   readonly commandOutcomes: readonly CommandOutcome[];
   /** Inserted, or replaced by id. */
@@ -138,6 +173,10 @@ export interface Rows {
   readonly releases: readonly Release[];
   /** Sessions that are over: their rows, segments and follows go. */
   readonly endedSessions: readonly SessionId[];
+  /** In the order of the decisions. */
+  readonly audit: readonly AuditRow[];
+  /** What was audited before these times, in milliseconds since the epoch, goes: the oldest first, 1,000 rows at most. */
+  readonly auditCutoffs: readonly number[];
 }
 
 /** A tree this commit writes to, and the epoch under which this node owns it. */
@@ -172,26 +211,80 @@ export interface ChunkQuery {
   readonly upTo?: number;
   /** Stop after the chunk that reaches this many entries, or `PAGE_LENGTH`, whichever comes first. */
   readonly limit: number;
+  /** Only chunks that hold an entry of one of these kind codes, such as `RE`; whole, with all their entries. */
+  readonly holding?: string;
 }
 
-/** No page goes on once it holds this many UTF-16 units: of payloads in chunks, of submissions in jobs. */
+/** One entry of a job's log, by itself. */
+export interface LogEntry {
+  readonly jobSeq: number;
+  /** Its kind's code (`protocol/event-kinds.ts`). */
+  readonly code: string;
+  /** JSON text. */
+  readonly payload: string;
+}
+
+/** How far back `readLatest` looks, in chunks: that many commits to the log, or more where they were long. */
+export const LATEST_WITHIN_CHUNKS = 256;
+
+/** No page goes on once it holds this many UTF-16 units: of payloads in chunks, of leases in jobs. */
 export const PAGE_LENGTH = 1_048_576;
 
 export interface JobQuery {
-  readonly principal: PrincipalKey;
+  /** Whose jobs: principal keys, and `tenant/*` for everyone of a tenant. None: no jobs. */
+  readonly principals: readonly PrincipalPattern[];
   readonly status?: readonly JobRecord["status"][];
   /** Name, or `name@version`. */
   readonly agent?: string;
   readonly createdAfter?: number;
   readonly createdBefore?: number;
-  /** Newest first, beginning after this job. */
+  /** Only the children of this job. */
+  readonly parent?: JobId;
+  /** Only the jobs of the tree with this root, which is one of them. */
+  readonly root?: JobId;
+  /** Newest first, beginning after this job; nothing when it is not among the jobs of `principals`. */
   readonly after?: JobId;
-  /** At most this many; fewer once `PAGE_LENGTH` is reached. */
+  /** Goes on from where an earlier page of the same query ended; `after` says nothing then. */
+  readonly from?: JobPlace;
+  /** At most this many; fewer once `PAGE_LENGTH` is reached, or many jobs were looked at. */
   readonly limit: number;
 }
 
+/** A place between two jobs in the order of all. Of the store's own making: it tells nothing that may leave the process. */
+export type JobPlace = number;
+
+export interface JobPage {
+  readonly jobs: readonly JobRecord[];
+  /** Where the page ended; undefined when nothing older is left. A page that goes on may be short, or empty. */
+  readonly next: JobPlace | undefined;
+}
+
+/** Asks for ended trees whose history may go. */
+export interface RemovableQuery {
+  /** Trees all of whose jobs ended before this time, in milliseconds since the epoch. */
+  readonly endedBefore: number;
+  /** Goes on from where an earlier page of the same query ended. */
+  readonly from?: JobPlace;
+  readonly limit: number;
+}
+
+export interface RemovablePage {
+  /** Oldest first. Never a tree with an unfinished job, nor one that some session's stream still needs. */
+  readonly roots: readonly JobId[];
+  /** Where the page ended; undefined when nothing younger is left. A page that goes on may be short, or empty. */
+  readonly next: JobPlace | undefined;
+}
+
+/** What one step of removing came to. */
+export interface RemovalStep {
+  /** Trees that are gone. */
+  readonly removed: number;
+  /** Something of removed jobs is left: the next step, of whichever trees, goes on with it. */
+  readonly more: boolean;
+}
+
 /**
- * Keeps everything. All writes go through `commit`, which is atomic and durable when it resolves (for SQLite: survives
+ * Keeps everything. All writes of the kernel go through `commit`, which is atomic and durable when it resolves (for SQLite: survives
  * power loss). A rejected commit wrote nothing. The caller keeps one commit in flight at a time; reads may overlap.
  */
 export interface Store {
@@ -201,18 +294,53 @@ export interface Store {
   claimTrees(node: NodeId): Promise<readonly ClaimedTree[]>;
 
   readJob(id: JobId): Promise<JobRecord | undefined>;
+  /** What the job was submitted with, as JSON text; undefined for a job without input, or an unknown one. */
+  readInput(job: JobId): Promise<string | undefined>;
   /** The highest committed `job_seq` of each job; 0 for a job without entries, or an unknown one. */
   readHeads(jobs: readonly JobId[]): Promise<ReadonlyMap<JobId, number>>;
-  listJobs(query: JobQuery): Promise<readonly JobRecord[]>;
+  listJobs(query: JobQuery): Promise<JobPage>;
   readChunks(query: ChunkQuery): Promise<readonly Chunk[]>;
+  /**
+   * The latest entry whose kind code is one of `codes`, among the last `LATEST_WITHIN_CHUNKS` chunks of the job's log.
+   * @param codes letters, such as `RE` for the terminals.
+   */
+  readLatest(job: JobId, codes: string): Promise<LogEntry | undefined>;
   readIdempotency(principal: PrincipalKey, key: string): Promise<IdempotencyRow | undefined>;
   readSteps(job: JobId): Promise<readonly StepRow[]>;
+  /** How many bytes the payloads of a job's log and the values of its steps have together. */
+  readLogBytes(job: JobId): Promise<number>;
+  readArtifact(id: ArtifactId): Promise<ArtifactRow | undefined>;
+  /** The bytes of all artifacts of a job together. */
+  sumArtifacts(job: JobId): Promise<number>;
+  /** Which of these contents some artifact names. At most 10,000 are asked for at once. */
+  findNamedContents(digests: readonly string[]): Promise<ReadonlySet<string>>;
 
   readSession(id: SessionId): Promise<StoredSession | undefined>;
   /** Segments with places after `after`, in order of `event_seq`, at most `limit`. A first one may begin before. */
   readSegments(session: SessionId, after: number, limit: number): Promise<readonly Segment[]>;
-  /** Ids of all sessions. */
-  listSessions(): Promise<readonly SessionId[]>;
+  /** All sessions, oldest first. */
+  listSessions(): Promise<readonly SessionSummary[]>;
+  /**
+   * What a session keeps of job logs, in bytes (UTF-8, a line break between payloads): of each job, the chunks from the
+   * first to the last entry it has a place for that is not freed, and those after its cursor when it follows the job.
+   */
+  measureSession(id: SessionId): Promise<number>;
+
+  listAudit(query: AuditQuery): Promise<AuditPage>;
+
+  /**
+   * Bytes in use, of what removed history leaves free nothing.
+   * @throws StoreError, fatal, when what was opened is not there any more.
+   */
+  readSize(): Promise<number>;
+  findRemovable(query: RemovableQuery): Promise<RemovablePage>;
+  /**
+   * Removes the history of ended trees, with their idempotency keys, steps and artifact rows; audit stays. A short
+   * transaction of its own, which goes only so far: see `RemovalStep`. A tree that may not be removed is left as it is.
+   */
+  removeTrees(roots: readonly JobId[]): Promise<RemovalStep>;
+  /** Removes commands made before this time, at most `limit`, oldest first; returns how many. */
+  removeCommands(createdBefore: number, limit: number): Promise<number>;
 
   /** Commands without an outcome, for trees this node owns, oldest first. */
   readCommands(node: NodeId): Promise<readonly CommandRow[]>;
@@ -223,4 +351,43 @@ export interface Store {
 
   /** Releases files, locks and connections. Idempotent. */
   close(): Promise<void>;
+}
+
+/** Content as it was put. Until `release` is called no sweep removes it: by then its row is committed, or never will be. */
+export interface KeptContent {
+  /** Lower-case hex. */
+  readonly sha256: string;
+  /** In bytes. */
+  readonly size: number;
+  /** Idempotent. */
+  release(): void;
+}
+
+/** Bytes `from` to `to`, both included. */
+export interface ByteRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * Keeps contents of any size by their SHA-256. Which job has which is the store's to know (`ArtifactRow`): here is no
+ * list of who refers to what, and nothing is removed but by `sweep`.
+ */
+export interface Artifacts {
+  /**
+   * Takes content in, piece by piece. Durable when it resolves. Rejects with what `content` threw, and keeps nothing then.
+   */
+  put(content: AsyncIterable<Uint8Array>): Promise<KeptContent>;
+  /**
+   * The content, or the bytes of it in `range`, which must lie within; undefined when it is not here. Whoever does not
+   * read to the end calls `return` on the iterator. A sweep does not disturb a reader.
+   */
+  open(sha256: string, range?: ByteRange): Promise<AsyncIterable<Uint8Array> | undefined>;
+  /**
+   * Removes contents that nothing names, and what a crash left half written. Never one that is being put, or was put and
+   * is not released.
+   * @param findNamed asked for which of these digests are still named; at most 10,000 at a time.
+   * @returns how many contents were removed.
+   */
+  sweep(findNamed: (digests: readonly string[]) => Promise<ReadonlySet<string>>): Promise<number>;
 }

@@ -15,3 +15,20 @@ export type PrincipalKey = string;
 export function principalKey(principal: Principal): PrincipalKey {
   return `${principal.tenant}/${principal.id}`;
 }
+
+/** A principal's key, or `tenant/*` for everyone of a tenant. */
+export type PrincipalPattern = string;
+
+/** `tenant/*`. */
+export function everyoneOf(tenant: string): PrincipalPattern {
+  return `${tenant}/*`;
+}
+
+/** The tenant in a principal's key, or in a pattern. */
+export function tenantOf(key: PrincipalKey | PrincipalPattern): string {
+  return key.slice(0, key.indexOf("/"));
+}
+
+export function matchesPrincipal(pattern: PrincipalPattern, key: PrincipalKey): boolean {
+  return pattern === key || (pattern.endsWith("/*") && key.startsWith(pattern.slice(0, -1)));
+}

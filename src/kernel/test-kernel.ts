@@ -2,15 +2,19 @@
 import { expect } from "vitest";
 import { type Log, silentLog } from "../platform/log.ts";
 import { CodedError } from "../protocol/errors.ts";
+import { createMemoryArtifacts } from "../stores/artifacts/memory-artifacts.ts";
 import { createMemoryStore, type MemorySnapshot, type MemoryStore } from "../stores/memory/memory-store.ts";
 import { createFakeWorld, type FakeWorld } from "../testing/fake-world.ts";
 import { type CrashableStore, createFaultyStore } from "../testing/faulty-store.ts";
 import type { AgentReturn, Agents, JobHost, RunnableAgent } from "./agents-port.ts";
+import type { ArtifactLimits } from "./job/artifacts.ts";
 import type { JobRecord } from "./job/job-record.ts";
+import type { JobLimits } from "./job/limits.ts";
+import type { RetentionLimits } from "./job/retention.ts";
 import type { Accepted, SubmitRequest } from "./job/submit.ts";
 import { Kernel } from "./kernel.ts";
 import type { Contributor } from "./log/contributor.ts";
-import type { CommitBatch, Store } from "./ports.ts";
+import type { Artifacts, CommitBatch, Store } from "./ports.ts";
 import type { Principal } from "./principal.ts";
 
 export const ME: Principal = { id: "me", tenant: "t", roles: ["user"] };
@@ -51,6 +55,10 @@ export interface TestKernelOptions {
   readonly agents?: readonly RunnableAgent[];
   readonly contributors?: readonly Contributor[];
   readonly snapshot?: MemorySnapshot;
+  readonly artifacts?: Artifacts;
+  readonly artifactLimits?: Partial<ArtifactLimits>;
+  readonly jobLimits?: Partial<JobLimits>;
+  readonly retention?: Partial<RetentionLimits>;
   readonly world?: FakeWorld;
   readonly log?: Log;
   /** False leaves the kernel for the test to start. */
@@ -62,6 +70,7 @@ export async function createTestKernel(options: TestKernelOptions = {}): Promise
   const batches: CommitBatch[] = [];
   const fatal: unknown[] = [];
   const memory = createMemoryStore(options.snapshot);
+  const { artifacts = createMemoryArtifacts() } = options;
   const recording: MemoryStore = {
     ...memory,
     commit(batch) {
@@ -72,6 +81,10 @@ export async function createTestKernel(options: TestKernelOptions = {}): Promise
   const store = createFaultyStore(recording);
   const kernel = new Kernel({
     store,
+    artifacts,
+    ...(options.artifactLimits && { artifactLimits: options.artifactLimits }),
+    ...(options.jobLimits && { jobLimits: options.jobLimits }),
+    ...(options.retention && { retention: options.retention }),
     agents: agentsOf(agents),
     world,
     log: options.log ?? silentLog,
@@ -111,7 +124,7 @@ export async function createTestKernel(options: TestKernelOptions = {}): Promise
       let nth = 0;
       const snapshot = await store.crashImage(() => survives(nth++));
       const later = createFakeWorld({ seed: world.drawInt(1_000_000), startAt: world.clock.now() + downMs });
-      return createTestKernel({ ...options, agents: registered, snapshot, world: later });
+      return createTestKernel({ ...options, artifacts, agents: registered, snapshot, world: later });
     },
   };
 }
@@ -139,7 +152,7 @@ async function readLog(store: Pick<Store, "readChunks">, job: string): Promise<r
 export function anAgent(
   name: string,
   run: (host: JobHost, input: unknown) => Promise<AgentReturn> | AgentReturn,
-  fields: Partial<Pick<RunnableAgent, "version" | "restart" | "parseInput">> = {},
+  fields: Partial<Pick<RunnableAgent, "version" | "restart" | "parseInput" | "maxConcurrent">> = {},
 ): RunnableAgent {
   return {
     name,

@@ -89,7 +89,7 @@ describe("the system's clock", () => {
     expect(Math.abs(clock.now() - Date.now())).toBeLessThan(60_000);
   });
 
-  it("goes on steadily, though the system's time is set back or forward", () => {
+  it("goes on steadily, though the system's time is set back or forward [arcp-14-monotonic-clock]", () => {
     const elapsed = vi.spyOn(performance, "now").mockReturnValue(1_000);
     const wall = vi.spyOn(Date, "now").mockReturnValue(1_767_225_600_000);
     const { clock } = createSystemWorld();

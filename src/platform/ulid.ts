@@ -7,13 +7,16 @@ const RANDOM_LENGTH = 16;
 /** Random bytes are drawn for this many ids at once: one call into the generator costs more than one id. */
 const IDS_PER_DRAW = 64;
 
-/** `value` (a non-negative safe integer) in base 32, padded with zeros on the left to `length` characters. */
+/** Every two characters, by the ten bits they stand for: ids are made of few long pieces rather than many short ones. */
+const PAIRS: readonly string[] = Array.from(ALPHABET).flatMap((high) => Array.from(ALPHABET, (low) => high + low));
+
+/** `value` (a non-negative safe integer) in base 32, padded with zeros on the left to `length` characters, an even number. */
 export function encodeBase32(value: number, length: number): string {
   let text = "";
   let rest = value;
-  for (let position = 0; position < length; position++) {
-    text = ALPHABET[rest % 32] + text;
-    rest = Math.floor(rest / 32);
+  for (let position = 0; position < length; position += 2) {
+    text = PAIRS[rest % 1024] + text;
+    rest = Math.floor(rest / 1024);
   }
   return text;
 }
@@ -37,8 +40,8 @@ export function createIds(clock: Clock, random: Randomness): Ids {
         timeText = encodeBase32(now, TIME_LENGTH);
       }
       let text = `${prefix}_${timeText}`;
-      for (let index = 0; index < RANDOM_LENGTH; index++) {
-        text += ALPHABET[(pool[used++] as number) & 31];
+      for (let index = 0; index < RANDOM_LENGTH; index += 2) {
+        text += PAIRS[(((pool[used++] as number) & 31) << 5) | ((pool[used++] as number) & 31)];
       }
       return text;
     },

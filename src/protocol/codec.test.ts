@@ -60,6 +60,27 @@ describe("the envelope [arcp-5-envelope]", () => {
     expect(read("not one", "to-client")).toBeUndefined();
   });
 
+  test("knows the span that calls, from trace_id or from extensions of envelope or payload", () => {
+    const [traceId, other] = ["4bf92f3577b34da6a3ce929d0e0e4736", "1".repeat(32)];
+    const headers = (trace: string) => ({
+      "x-vendor.opentelemetry.tracecontext": { traceparent: `00-${trace}-00f067aa0ba902b7-01` },
+    });
+    const read = (fields: object): unknown[] => {
+      const decoded = decode(withFields(fields), "to-runtime");
+      return decoded.ok ? [decoded.message.trace_id, decoded.message.trace_parent] : [decoded.error];
+    };
+    const caller = "00f067aa0ba902b7-01";
+    expect(read({ extensions: headers(traceId) })).toEqual([traceId, caller]);
+    expect(read({ payload: { nonce: "n", extensions: headers(traceId) } })).toEqual([traceId, caller]);
+    expect(read({ trace_id: traceId, extensions: headers(traceId) })).toEqual([traceId, caller]);
+    // The protocol's own field decides which trace it is; a span of another one is no parent in it.
+    expect(read({ trace_id: other, extensions: headers(traceId) })).toEqual([other, undefined]);
+    expect(read({ trace_id: `00-${other}-${"2".repeat(16)}-00`, extensions: headers(other) })).toEqual([
+      other,
+      `${"2".repeat(16)}-00`,
+    ]);
+  });
+
   test.each(["session_id", "job_id", "event_seq", "payload"])("refuses a %s of the wrong type", (field) => {
     expect(refusedField(withFields({ [field]: [1] }))).toBe(field);
   });

@@ -1,7 +1,7 @@
 /** The envelope around every message (§5). Fields it does not know are ignored. */
 import { isCount, isId, isJsonObject, type JsonObject } from "./fields.ts";
 import { isMissing, mustBe, type Problem } from "./problem.ts";
-import { parseTraceId } from "./trace-id.ts";
+import { findTraceContext, parseTraceContext, type TraceContext } from "./trace-id.ts";
 
 /** What we send. Any `1.x` is accepted. */
 export const ARCP_VERSION = "1.1";
@@ -15,6 +15,11 @@ export interface Envelope<Type extends string = string, Payload = JsonObject> {
   readonly session_id?: string | undefined;
   /** 32 lowercase hex digits. */
   readonly trace_id?: string | undefined;
+  /**
+   * Of what was read, the span that calls and its flags, such as `00f067aa0ba902b7-01`: from a `traceparent` in `trace_id`, or
+   * among the headers that some clients send as `extensions`. Never sent.
+   */
+  readonly trace_parent?: string | undefined;
   readonly job_id?: string | undefined;
   /** The message's place in the session's stream, from 1. */
   readonly event_seq?: number | undefined;
@@ -36,7 +41,7 @@ function isAbsent(value: unknown): boolean {
 
 /**
  * Reads the envelope of `frame`. A missing payload is read as an empty one. The payload itself is not looked into.
- * @param strictTrace refuse a `trace_id` that is none; otherwise it is left out.
+ * @param strictTrace refuse a `trace_id` that is none, and look for the span that calls; otherwise it is left out.
  */
 export function readEnvelope(frame: JsonObject, strictTrace: boolean): Envelope | Problem {
   const { arcp, id, type, session_id, trace_id, job_id, event_seq, payload } = frame;
@@ -58,16 +63,27 @@ export function readEnvelope(frame: JsonObject, strictTrace: boolean): Envelope 
     if (!isCount(event_seq)) return mustBe("event_seq", "a whole number from 0");
     envelope.event_seq = event_seq;
   }
-  if (!isAbsent(trace_id)) {
-    const traceId = typeof trace_id === "string" ? parseTraceId(trace_id) : undefined;
-    if (traceId !== undefined) envelope.trace_id = traceId;
-    else if (strictTrace) return mustBe("trace_id", "32 hex digits, or a traceparent");
-  }
   if (payload !== undefined && payload !== null) {
     if (!isJsonObject(payload)) return mustBe("payload", "an object");
     envelope.payload = payload;
   }
+  const named = typeof trace_id === "string" ? parseTraceContext(trace_id) : undefined;
+  if (named === undefined && strictTrace && !isAbsent(trace_id))
+    return mustBe("trace_id", "32 hex digits, or a traceparent");
+  if (named !== undefined) envelope.trace_id = named.traceId;
+  if (strictTrace) addParent(envelope, named, frame.extensions);
   return envelope;
+}
+
+/** The headers among the `extensions` of envelope or payload say what `trace_id` leaves open. */
+function addParent(envelope: Mutable<Envelope>, named: TraceContext | undefined, extensions: unknown): void {
+  const beside =
+    named?.parent === undefined
+      ? (findTraceContext(extensions) ?? findTraceContext(envelope.payload.extensions))
+      : undefined;
+  if (named === undefined && beside !== undefined) envelope.trace_id = beside.traceId;
+  const parent = named?.parent ?? (beside?.traceId === envelope.trace_id ? beside?.parent : undefined);
+  if (parent !== undefined) envelope.trace_parent = parent;
 }
 
 const ID_PHRASE = "a non-empty string of at most 256 characters";

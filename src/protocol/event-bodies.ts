@@ -1,11 +1,10 @@
 /** The bodies of events, one schema per kind (§8.2), and the typed view of an event that a reader gets. */
 import * as v from "valibot";
+import { artifactRef } from "./artifact-ref.ts";
 import type { EventKind } from "./event-kinds.ts";
 import { amount, amountFromZero, count, flag, id, type JsonObject, jsonObject, maybe, object, text } from "./fields.ts";
 import { effectiveConstraints, effectiveLease } from "./lease-fields.ts";
 import { check, type Problem } from "./problem.ts";
-
-const SHA256 = /^[0-9a-f]{64}$/i;
 
 const toolError = object({ code: id, message: text, retryable: maybe(flag), details: maybe(jsonObject) });
 
@@ -24,13 +23,7 @@ export const EVENT_BODIES = {
   ),
   status: object({ phase: id, message: maybe(text) }),
   metric: object({ name: id, value: amount, unit: maybe(text), dimensions: maybe(jsonObject) }),
-  artifact_ref: object({
-    uri: v.pipe(text, v.nonEmpty("a URI")),
-    content_type: id,
-    /** In bytes. */
-    byte_size: maybe(count),
-    sha256: maybe(v.pipe(text, v.regex(SHA256, "64 hex digits"))),
-  }),
+  artifact_ref: artifactRef,
   /** The draft leaves this body open (§10); this is ours. */
   delegate: object({
     delegate_id: id,

@@ -13,6 +13,8 @@ export const CLOSE = {
   heartbeatLost: 4408,
   /** A newer connection resumed the same session. The client must not reconnect to fight for it. */
   superseded: 4409,
+  /** The client has, or sends, more than it may. It may come back later. */
+  beyondLimit: 4429,
 } as const;
 
 /** Longest frame a runtime accepts, in bytes. A longer one closes the connection. */

@@ -1,5 +1,6 @@
 /** Payloads of the `job.*` messages (§7, §8), as schemas. Types of the messages come from `registry.ts`. */
 import * as v from "valibot";
+import { artifactRef } from "./artifact-ref.ts";
 import {
   count,
   counters,
@@ -79,7 +80,10 @@ export const event = object({
 /** What both terminals carry beside their outcome. */
 const terminalFields = { job_id: maybe(id), job_seq: maybe(position), completed_at: maybe(text) } as const;
 
-/** Either `result`, inline, or `result_id` of a stream of chunks (§8.4). */
+/**
+ * Either `result`, inline, or `result_id` of a stream of chunks (§8.4). Without `result_chunk` a streamed result comes
+ * as `result`, the text or base64 that `result_encoding` says it is, or as a link to it in `result_artifact`.
+ */
 export const result = object({
   ...terminalFields,
   final_status: v.literal("success", "success"),
@@ -87,6 +91,8 @@ export const result = object({
   result_id: maybe(id),
   /** In bytes. */
   result_size: maybe(count),
+  result_encoding: maybe(v.picklist(["utf8", "base64"], "utf8 or base64")),
+  result_artifact: maybe(artifactRef),
   summary: maybe(text),
 });
 

@@ -80,6 +80,11 @@ const fixtures: { readonly [Type in MessageType]: Fixtures } = {
         gives: { capabilities: { features: [] }, resume: RESUME },
       },
       {
+        name: "resume flat, its session left to the token",
+        payload: { resume_token: "rt_4f8c", last_event_seq: 41 },
+        gives: { capabilities: { features: [] }, resume: { resume_token: "rt_4f8c", last_event_seq: 41 } },
+      },
+      {
         name: "a session in the envelope and nothing to resume",
         frame: { session_id: "sess_1" },
         gives: { capabilities: { features: [] } },
@@ -100,11 +105,6 @@ const fixtures: { readonly [Type in MessageType]: Fixtures } = {
         field: "payload.capabilities.features[1]",
       },
       {
-        name: "resume without a session",
-        payload: { resume: { ...RESUME, session_id: null } },
-        field: "payload.resume.session_id",
-      },
-      {
         name: "resume without a token",
         payload: { resume: { ...RESUME, resume_token: "" } },
         field: "payload.resume.resume_token",
@@ -113,11 +113,6 @@ const fixtures: { readonly [Type in MessageType]: Fixtures } = {
         name: "resume without a place",
         payload: { resume: { session_id: "sess_1", token: "rt" } },
         field: "payload.resume.last_event_seq",
-      },
-      {
-        name: "flat resume without a session",
-        payload: { resume_token: "rt", last_event_seq: 0 },
-        field: "payload.session_id",
       },
       {
         name: "a negative place",
@@ -179,10 +174,14 @@ const fixtures: { readonly [Type in MessageType]: Fixtures } = {
         payload: { resume_token: "rt_4f8c", last_event_seq: 41 },
         gives: RESUME,
       },
+      {
+        name: "the session left to the token",
+        payload: { token: "rt_4f8c", last_event_seq: 41 },
+        gives: { resume_token: "rt_4f8c", last_event_seq: 41 },
+      },
       { name: "from the start", payload: { ...RESUME, last_event_seq: 0 }, gives: { ...RESUME, last_event_seq: 0 } },
     ],
     refuses: [
-      { name: "no session", payload: { ...RESUME, session_id: undefined }, field: "payload.session_id" },
       { name: "no token", payload: { ...RESUME, resume_token: undefined }, field: "payload.resume_token" },
       { name: "no place", payload: { ...RESUME, last_event_seq: undefined }, field: "payload.last_event_seq" },
       { name: "a broken place", payload: { ...RESUME, last_event_seq: 1.5 }, field: "payload.last_event_seq" },

@@ -32,7 +32,8 @@ const nestedResume = object(resumeFields);
 
 /** What a resumption needs, whichever form it came in. */
 export interface ResumePoint {
-  readonly session_id: string;
+  /** Some clients send none: whoever gave out the token may know. */
+  readonly session_id?: string | undefined;
   readonly resume_token: string;
   /** The last place in the session's stream that the client has processed; 0 for none. */
   readonly last_event_seq: number;
@@ -51,15 +52,15 @@ export interface Resume extends ResumePoint {
   readonly auth?: v.InferOutput<typeof auth> | undefined;
 }
 
-type Named = "session_id" | "resume_token" | "last_event_seq";
+type Named = "resume_token" | "last_event_seq";
 
 /** The resume point among `fields`, or the name of the field that it lacks. */
 function resumePoint(fields: v.InferOutput<typeof nestedResume>): ResumePoint | Named {
   const resumeToken = fields.resume_token ?? fields.token;
-  if (fields.session_id === undefined) return "session_id";
   if (resumeToken === undefined) return "resume_token";
   if (fields.last_event_seq === undefined) return "last_event_seq";
-  return { session_id: fields.session_id, resume_token: resumeToken, last_event_seq: fields.last_event_seq };
+  const session = fields.session_id === undefined ? {} : { session_id: fields.session_id };
+  return { ...session, resume_token: resumeToken, last_event_seq: fields.last_event_seq };
 }
 
 /** An issue that says that a field is missing: its input is undefined. */
@@ -175,6 +176,8 @@ const jobListing = object({
   lease: v.optional(effectiveLease, {}),
   lease_constraints: maybe(effectiveConstraints),
   budget: maybe(counters),
+  // Ours: whose it is, when it is another principal's.
+  principal: maybe(id),
   parent_job_id: maybe(id),
   created_at: text,
   trace_id: maybe(text),

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseTraceId } from "./trace-id.ts";
+import { findTraceContext, parseTraceContext, parseTraceId } from "./trace-id.ts";
 
 const TRACE = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN = "00f067aa0ba902b7";
@@ -36,4 +36,21 @@ test("gives 32 lowercase hex digits, or nothing", () => {
       expect(traceId ?? TRACE).toMatch(/^[0-9a-f]{32}$/);
     }),
   );
+});
+
+test("keeps the span that calls, with its flags", () => {
+  expect(parseTraceContext(`00-${TRACE}-${SPAN.toUpperCase()}-0A`)).toEqual({ traceId: TRACE, parent: `${SPAN}-0a` });
+  expect(parseTraceContext(TRACE)).toEqual({ traceId: TRACE });
+});
+
+test("finds the headers that SDKs of the field send as an extension, and minds nothing else there", () => {
+  const key = "x-vendor.opentelemetry.tracecontext";
+  const traceparent = `00-${TRACE}-${SPAN}-01`;
+  expect(findTraceContext({ [key]: { traceparent, tracestate: "a=1" } })).toEqual({
+    traceId: TRACE,
+    parent: `${SPAN}-01`,
+  });
+  for (const extensions of [undefined, null, 1, "x", [], {}, { [key]: null }, { [key]: { traceparent: 7 } }]) {
+    expect(findTraceContext(extensions)).toBeUndefined();
+  }
 });

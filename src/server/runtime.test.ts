@@ -195,6 +195,17 @@ describe("closing a runtime", () => {
 });
 
 describe("starting a runtime", () => {
+  it.each([
+    ["limits.maxRunningJobs is 0", { limits: { maxRunningJobs: 0 } }],
+    ["limits.maxLogBytes is 1.5", { limits: { maxLogBytes: 1.5 } }],
+    ["retention.maxAgeSec is -1", { retention: { maxAgeSec: -1 } }],
+  ] as const)("is refused when %s, before anything is opened", async (message, options) => {
+    const store = createMemoryStore();
+    await expect(createRuntime({ agents: [echo], store, authenticator, ...options })).rejects.toThrow(message);
+    await expect(store.readJob("any")).resolves.toBeUndefined();
+    await store.close();
+  });
+
   it("closes its store when that cannot be read", async () => {
     const store = createMemoryStore();
     const closed = vi.spyOn(store, "close");

@@ -1,36 +1,78 @@
 /** The composition root: one configuration → one running process. */
+import type { Server } from "node:http";
 import { join } from "node:path";
 import type { AgentDefinition } from "../agents/define-agent.ts";
 import { createAgentRegistry } from "../agents/registry.ts";
-import type { Job } from "../client/job-handle.ts";
+import { createApiFace } from "../api/api-face.ts";
+import { type RequestRate, requestRateOf } from "../api/request-rate.ts";
+import type { Job } from "../client/job.ts";
 import type { SubmitOptions } from "../client/submission.ts";
+import { requireLoopback } from "../identity/anonymous.ts";
 import { type Authenticator, createAuthenticator } from "../identity/authenticator.ts";
-import { createTokens, TOKEN_FILE } from "../identity/token-file.ts";
+import { createVisibility, type ObservePolicy } from "../identity/visibility.ts";
+import { completeJobLimits, type JobLimits } from "../kernel/job/limits.ts";
+import { completeRetention, type RetentionLimits } from "../kernel/job/retention.ts";
 import { Kernel } from "../kernel/kernel.ts";
-import type { Store } from "../kernel/ports.ts";
+import type { Artifacts, Store } from "../kernel/ports.ts";
 import { type Log, silentLog } from "../platform/log.ts";
 import { createSystemWorld } from "../platform/system-world.ts";
 import type { World } from "../platform/world.ts";
 import { Gateway } from "../sessions/gateway.ts";
+import { requireSeconds, type SessionLimits, sessionLimits } from "../sessions/limits.ts";
 import { Outbox } from "../sessions/outbox/outbox.ts";
+import { createMemoryArtifacts } from "../stores/artifacts/memory-artifacts.ts";
 import type { Connection } from "../transports/connection.ts";
+import { sweepAfterStart } from "./artifact-sweeps.ts";
+import { type Attachment, type AttachOptions, attach } from "./attach.ts";
+import { type CallerOptions, createCallers } from "./callers.ts";
+import { createConnectionLimit, DEFAULT_MAX_CONNECTIONS } from "./connection-limit.ts";
+import type { EntranceEnvironment } from "./entrance.ts";
+import { healthFace } from "./health-face.ts";
+import type { HttpFace } from "./http-faces.ts";
 import { createInProcess } from "./in-process.ts";
 import { type Address, type Listener, type ListenOptions, listen } from "./listener.ts";
 import { guardProcess } from "./process-guard.ts";
+import { createStdioPeer, type StdioServing, type StdioStreams } from "./stdio-serving.ts";
+import { createTracing } from "./tracing.ts";
 import { LEASEHOLD_VERSION } from "./version.ts";
 
-export interface RuntimeOptions {
+export interface RuntimeOptions extends CallerOptions {
   readonly agents: Iterable<AgentDefinition>;
   /** The data directory: database, tokens. Made when it does not exist. Default: `.leasehold`. */
   readonly data?: string;
   /** Keeps everything elsewhere than in a database under `data`. Closed with the runtime. */
   readonly store?: Store;
-  /** Who may call. Default: the tokens in `<data>/tokens.json`. */
-  readonly authenticator?: Authenticator;
+  /** Where the contents of artifacts are kept. Default: files in `<data>/artifacts`; with a `store` of your own, in memory. */
+  readonly artifacts?: Artifacts;
+  /** Largest artifact, in bytes (`max_artifact_bytes`). Default: 256 MiB. */
+  readonly maxArtifactBytes?: number;
+  /** All artifacts of one job together, in bytes (`max_job_artifact_bytes`). Default: 1 GiB. */
+  readonly maxJobArtifactBytes?: number;
+  /** Largest streamed result, in bytes of data (`max_result_bytes`). Default: 256 MiB. */
+  readonly maxResultBytes?: number;
+  /**
+   * Who may see whose jobs, beside everyone their own and operators their tenant's: observer → principals, such as
+   * `{ "default/dashboard": ["default/*"] }`, or a function that gives the list for one observer. It lets nobody stop
+   * anything. Default: nobody sees more.
+   */
+  readonly observe?: ObservePolicy;
   /** How long a session without a connection can be resumed, in seconds. Default: 600. */
   readonly resumeWindowSec?: number;
-  /** Each side of a session is heard at least this often (§6.4), in seconds. Default: 30. */
+  /**
+   * What sessions, jobs and their principals may hold and ask for; see `SessionLimits` and `JobLimits` for names, defaults
+   * and consequences.
+   */
+  readonly limits?: Partial<SessionLimits & JobLimits>;
+  /** How long the history of ended jobs is kept. Default: 30 days, and 10 GiB of database; see `RetentionLimits`. */
+  readonly retention?: Partial<RetentionLimits>;
+  /** Each side of a session is heard at least this often (§6.4), in seconds, at least 1. Default: 30. */
   readonly heartbeatIntervalSec?: number;
+  /**
+   * WebSockets held at once, over all ports (`maxConnections`). One more is answered with 503. Default: 10,000.
+   */
+  readonly maxConnections?: number;
+  /** How many requests each principal may make of the HTTP API. Default: 100 a second, and 200 at once after a pause. */
+  readonly requestRate?: RequestRate;
   /** Default: nothing is logged. */
   readonly log?: Log;
   /** Default: this machine's. */
@@ -46,15 +88,28 @@ const DEFAULT_RESUME_WINDOW_SEC = 600;
 const DEFAULT_HEARTBEAT_INTERVAL_SEC = 30;
 /** `EX_SOFTWARE` of sysexits: an internal fault, so that a supervisor starts the process again. */
 const FATAL_EXIT_CODE = 70;
-/** How often a drain looks whether the last job has ended. */
-const DRAIN_LOOK_MS = 50;
+/** How the last jobs ended leaves by their sessions' connections before these are closed. */
+const LAST_FRAMES_MS = 50;
 
 export interface Runtime {
   /**
    * Opens the port. May be called several times, for several addresses.
-   * @throws Error as Node has it, such as `EADDRINUSE`; or when the runtime is closed.
+   * @throws Error as Node has it, such as `EADDRINUSE`; when a certificate, key or trusted proxy cannot be used; or when
+   * the runtime is closed.
    */
   listen(options?: ListenOptions): Promise<Address>;
+  /**
+   * Takes over sessions on `/arcp`, and the requests of our HTTP faces, from an HTTP server of yours; all else stays
+   * yours. Its limits and timeouts stay as you set them. Detached when the runtime closes.
+   * @throws TypeError for an entry of `trustedProxies` that is no address; Error when the runtime is closed.
+   */
+  attach(server: Server, options?: AttachOptions): Attachment;
+  /**
+   * Serves one client over a pair of streams (§4), one frame a line. Without a token it is the principal `local`, of all
+   * roles; a token it presents must be valid.
+   * @throws Error when the runtime is closed.
+   */
+  serveStdio(streams?: StdioStreams): StdioServing;
   /** Takes charge of a connection of a transport of your own. */
   accept(connection: Connection): void;
   /**
@@ -62,10 +117,17 @@ export interface Runtime {
    * @throws RequestError when it is refused.
    */
   submit(agent: string, input: unknown, options?: SubmitOptions): Promise<Job>;
+  /**
+   * From now on new jobs run these agents instead. Jobs under way keep what they started with, and every
+   * earlier version that these do not replace can still be had by `name@version`.
+   * @throws TypeError or Error as `createRuntime` does for agents, having changed nothing.
+   */
+  replaceAgents(agents: Iterable<AgentDefinition>): void;
   /** Jobs under way. */
   readonly unfinished: number;
   /**
-   * Stops: no new connections, no new jobs; waits up to `drainMs` (default 0) for jobs to end, and leaves the rest to the next start.
+   * Stops: no new connections, no new jobs, no start of a waiting one; waits up to `drainMs` (default 0) for running jobs
+   * to end, and leaves the rest to the next start.
    * Idempotent.
    */
   close(options?: { readonly drainMs?: number }): Promise<void>;
@@ -73,56 +135,115 @@ export interface Runtime {
 
 /**
  * Starts a runtime: opens the store, takes up unfinished jobs, and is ready for connections.
- * @throws Error when the data directory is in use by another process, or cannot be read.
+ * @throws Error when the data directory is in use by another process, or cannot be read; RangeError naming an option that
+ * makes no sense.
  */
 export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const { data = DEFAULT_DATA, world = createSystemWorld(), log = silentLog } = options;
-  const agents = createAgentRegistry(options.agents, world);
+  const resumeWindowSec = requireSeconds("resumeWindowSec", options.resumeWindowSec ?? DEFAULT_RESUME_WINDOW_SEC, 0);
+  const heartbeatIntervalSec = requireSeconds(
+    "heartbeatIntervalSec",
+    options.heartbeatIntervalSec ?? DEFAULT_HEARTBEAT_INTERVAL_SEC,
+    1,
+  );
+  const limits = sessionLimits(options.limits);
+  const jobLimits = completeJobLimits(options.limits);
+  const retention = completeRetention(options.retention);
+  const requestRate = requestRateOf(options.requestRate);
+  const tracing = await createTracing();
+  const agents = createAgentRegistry(options.agents, world, { ...limitsOf(options, "maxResultBytes"), tracing });
+  const visibility = createVisibility(options.observe);
+  const authenticator = await createCallers(options, { data, world, log });
   const store = options.store ?? (await openStore(data));
+  const artifacts = options.artifacts ?? (options.store ? createMemoryArtifacts() : await openArtifacts(data, world));
   const outbox = new Outbox();
   const kernel = new Kernel({
     store,
+    artifacts,
+    artifactLimits: limitsOf(options, "maxArtifactBytes", "maxJobArtifactBytes"),
+    jobLimits,
+    retention,
     agents,
     world,
     log,
     contributors: [outbox],
     onFatal: options.onFatal ?? ((error) => endProcess(log, error)),
   });
-  const authenticator = options.authenticator ?? createAuthenticator([createTokens(join(data, TOKEN_FILE), world)]);
+  tracing?.watch(kernel);
+  const stdio = createStdioPeer(world, log);
   const inProcess = createInProcess(world, (connection) => gateway.accept(connection));
   const gateway: Gateway = new Gateway({
     kernel,
+    visibility,
     outbox,
     world,
     log,
-    authenticator: firstOf(createAuthenticator([inProcess.tokens]), authenticator),
+    authenticator: firstOf(createAuthenticator([inProcess.tokens, stdio.tokens]), authenticator),
     runtime: { name: "leasehold", version: LEASEHOLD_VERSION },
-    resumeWindowSec: options.resumeWindowSec ?? DEFAULT_RESUME_WINDOW_SEC,
-    heartbeatIntervalSec: options.heartbeatIntervalSec ?? DEFAULT_HEARTBEAT_INTERVAL_SEC,
+    resumeWindowSec,
+    heartbeatIntervalSec,
+    limits,
   });
   try {
     await kernel.start();
+    await authenticator.watch(kernel);
+    await gateway.start().catch(async (error: unknown) => {
+      await kernel.close();
+      throw error;
+    });
   } catch (error) {
     await store.close();
     throw error;
   }
-  gateway.start();
 
+  const sweep = sweepAfterStart(kernel, world.timers, log);
   const unguard = guardProcess(log, options.onBroken);
+  const api = createApiFace({
+    kernel,
+    authenticator,
+    visibility,
+    world,
+    log,
+    version: LEASEHOLD_VERSION,
+    startedAt: world.clock.now(),
+    countSessions: () => gateway.sessions,
+    measureStore: () => store.readSize(),
+    requestRate,
+  });
+  /** In order: the first whose prefix fits answers. The console, at `/`, comes last. */
+  const faces: readonly HttpFace[] = [healthFace, api];
+  const environment: EntranceEnvironment = {
+    timers: world.timers,
+    log,
+    faces,
+    limit: createConnectionLimit(options.maxConnections ?? DEFAULT_MAX_CONNECTIONS),
+    accept: (connection) => gateway.accept(connection),
+  };
   const listeners: Listener[] = [];
+  const attachments: Attachment[] = [];
   let closing: Promise<void> | undefined;
 
+  function refuseWhenClosed(wish: string): void {
+    if (closing !== undefined) throw new Error(`the runtime is closed: create another one to ${wish}`);
+  }
+
   async function close(drainMs: number): Promise<void> {
+    const lastLines = api.close();
+    if (lastLines !== undefined) await lastLines;
+    for (const attachment of attachments) attachment.detach();
     const closed = listeners.map((listener) => listener.close());
-    kernel.refuseJobs();
-    const until = world.clock.now() + drainMs;
-    while (kernel.unfinished > 0 && world.clock.now() < until) {
-      await new Promise<void>((resolve) => world.timers.after(DRAIN_LOOK_MS, resolve));
+    sweep.cancel();
+    if (kernel.unfinished > 0 && drainMs > 0) {
+      await kernel.drain(drainMs);
+      await new Promise<void>((resolve) => world.timers.after(LAST_FRAMES_MS, resolve));
+    } else {
+      kernel.refuseJobs();
     }
     try {
       await inProcess.close();
       gateway.close();
       await kernel.close();
+      tracing?.close();
       await Promise.all(closed);
     } finally {
       await store.close();
@@ -132,20 +253,33 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
 
   return {
     async listen(where = {}) {
-      if (closing !== undefined) throw new Error("the runtime is closed: create another one to listen");
-      const listener = await listen(where, {
-        timers: world.timers,
-        log,
-        accept: (connection) => gateway.accept(connection),
-      });
+      refuseWhenClosed("listen");
+      if (options.anonymous === true && where.host !== undefined) requireLoopback(where.host);
+      const listener = await listen(where, environment);
       if (closing === undefined) listeners.push(listener);
       else await listener.close();
       log.info({ url: listener.url }, "listening");
       const { url, host, port } = listener;
       return { url, host, port };
     },
+    attach(server, how = {}) {
+      refuseWhenClosed("attach");
+      const attachment = attach(server, how, environment);
+      attachments.push(attachment);
+      return attachment;
+    },
+    serveStdio(streams = {}) {
+      refuseWhenClosed("serve");
+      const connection = stdio.connect(streams);
+      gateway.accept(connection);
+      return { ended: connection.ended };
+    },
     accept: (connection) => gateway.accept(connection),
-    submit: async (agent, input, how) => (await inProcess.session()).submit(agent, input, how),
+    async submit(agent, input, how = {}) {
+      const traceId = how.traceId ?? tracing?.active();
+      return (await inProcess.session()).submit(agent, input, traceId === undefined ? how : { ...how, traceId });
+    },
+    replaceAgents: (definitions) => agents.replace(definitions),
     get unfinished() {
       return kernel.unfinished;
     },
@@ -163,6 +297,25 @@ function firstOf(first: Authenticator, second: Authenticator): Authenticator {
 async function openStore(directory: string): Promise<Store> {
   const { openSqliteStore } = await import("../stores/sqlite/sqlite-store.ts");
   return openSqliteStore({ directory });
+}
+
+async function openArtifacts(data: string, world: World): Promise<Artifacts> {
+  const { createFileArtifacts } = await import("../stores/artifacts/file-artifacts.ts");
+  return createFileArtifacts(join(data, "artifacts"), world.ids);
+}
+
+type ByteLimit = "maxArtifactBytes" | "maxJobArtifactBytes" | "maxResultBytes";
+
+/** @throws RangeError for a limit that is no whole number of bytes. */
+function limitsOf<Name extends ByteLimit>(options: RuntimeOptions, ...names: Name[]): { [Limit in Name]?: number } {
+  const limits: { [Limit in Name]?: number } = {};
+  for (const name of names) {
+    const bytes = options[name];
+    if (bytes === undefined) continue;
+    if (!Number.isSafeInteger(bytes) || bytes < 0) throw new RangeError(`${name} must be a whole number of bytes`);
+    limits[name] = bytes;
+  }
+  return limits;
 }
 
 function endProcess(log: Log, error: unknown): void {

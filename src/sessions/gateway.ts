@@ -5,11 +5,15 @@ import { Channel } from "./channel.ts";
 import { Conversation, type ConversationOptions } from "./conversation.ts";
 import { Handshake } from "./handshake.ts";
 import { CatchUp } from "./outbox/catch-up.ts";
+import { Principals } from "./principals.ts";
 import { SessionRegistry } from "./session-registry.ts";
 import { Turns } from "./turns.ts";
 
-/** How long a token that was revoked, or has expired, may still hold a connection open. */
-const AUTHENTICATE_AGAIN_MS = 10_000;
+/**
+ * How often connections are looked at: a token that was revoked, or has expired, holds one open no longer than that, and
+ * what is not read is noticed.
+ */
+const LOOK_MS = 10_000;
 
 export interface GatewayOptions extends ConversationOptions {
   readonly runtime: { readonly name: string; readonly version: string };
@@ -21,8 +25,8 @@ export class Gateway {
   readonly #registry: SessionRegistry;
   readonly #handshake: Handshake;
   readonly #turns: Turns;
+  readonly #principals: Principals;
   readonly #conversations = new Map<Channel, Conversation>();
-  #bootWindow: Timer | undefined;
   /** Runs while there are connections. */
   #nextCheck: Timer | undefined;
   #closed = false;
@@ -30,7 +34,9 @@ export class Gateway {
   constructor(options: GatewayOptions) {
     const { kernel, outbox, world, log } = options;
     this.#options = options;
-    const catchUp = new CatchUp({ kernel, outbox, timers: world.timers, log });
+    const catchUp = new CatchUp({ kernel, outbox, world, log });
+    this.#principals = new Principals(options.limits, world.clock);
+    const principals = this.#principals;
     this.#registry = new SessionRegistry({
       kernel,
       outbox,
@@ -38,21 +44,33 @@ export class Gateway {
       world,
       log,
       windowMs: options.resumeWindowSec * 1000,
+      limits: options.limits,
+      principals,
     });
     this.#turns = new Turns(world.timers);
-    this.#handshake = new Handshake({ ...options, registry: this.#registry });
+    this.#handshake = new Handshake({ ...options, registry: this.#registry, principals });
   }
 
-  /** Starts the windows of sessions from an earlier run. Call once, when the kernel has started. */
-  start(): void {
-    this.#bootWindow = this.#registry.start();
+  /**
+   * Starts the windows of sessions from an earlier run. Call once, when the kernel has started, and accept nothing before
+   * it resolves.
+   */
+  start(): Promise<void> {
+    return this.#registry.start();
   }
 
   /** Takes charge of a new connection. */
   accept(connection: Connection): void {
     const { world, log } = this.#options;
     const channel = new Channel(connection, world.ids, world.clock);
-    const conversation = new Conversation(channel, this.#options, this.#handshake, this.#registry, this.#turns);
+    const conversation = new Conversation(
+      channel,
+      this.#options,
+      this.#handshake,
+      this.#registry,
+      this.#turns,
+      this.#principals,
+    );
     this.#conversations.set(channel, conversation);
     this.#scheduleCheck();
     connection.open({
@@ -75,14 +93,13 @@ export class Gateway {
   close(): void {
     this.#closed = true;
     this.#cancelCheck();
-    this.#bootWindow?.cancel();
     this.#registry.close();
     for (const channel of this.#conversations.keys()) channel.close(CLOSE.goingAway, "the runtime is shutting down");
   }
 
   #scheduleCheck(): void {
     if (this.#closed || this.#conversations.size === 0) return;
-    this.#nextCheck ??= this.#options.world.timers.after(AUTHENTICATE_AGAIN_MS, () => void this.#check());
+    this.#nextCheck ??= this.#options.world.timers.after(LOOK_MS, () => void this.#check());
   }
 
   #cancelCheck(): void {
@@ -92,7 +109,10 @@ export class Gateway {
 
   /** One connection after the other: thousands at once would hold everything up. */
   async #check(): Promise<void> {
-    for (const conversation of [...this.#conversations.values()]) await conversation.authenticateAgain();
+    for (const conversation of [...this.#conversations.values()]) {
+      conversation.closeIfUnread();
+      await conversation.authenticateAgain();
+    }
     this.#nextCheck = undefined;
     this.#scheduleCheck();
   }

@@ -120,7 +120,7 @@ describe("authentication", () => {
     client.hello({ token: "bad" });
     client.send("job.submit", { agent: "echo" });
     await client.settled();
-    expect(await runtime.store.listJobs({ principal: "tests/bad", limit: 9 })).toEqual([]);
+    expect((await runtime.store.listJobs({ principals: ["tests/bad"], limit: 9 })).jobs).toEqual([]);
   });
 });
 
@@ -134,7 +134,7 @@ describe("the welcome", () => {
       session_id: expect.stringMatching(/^sess_/),
       request_id: request,
       runtime: { name: "leasehold", version: expect.stringMatching(/^\d+\.\d+\.\d+/) },
-      resume_token: expect.stringMatching(/^rt_[0-9a-f]{64}$/),
+      resume_token: expect.stringMatching(/^rt_[0-9a-f]{64}\.sess_/),
       resume_window_sec: 600,
       heartbeat_interval_sec: 30,
       capabilities: {
@@ -199,7 +199,7 @@ describe("the welcome", () => {
     for (let count = 0; count < 3; count++) client.send("job.submit", { agent: "echo", input: "x".repeat(400_000) });
     await client.settled();
     expect(client.line.closed?.code).toBe(CLOSE.invalidMessage);
-    expect(await runtime.store.listJobs({ principal: "tests/ann", limit: 9 })).toEqual([]);
+    expect((await runtime.store.listJobs({ principals: ["tests/ann"], limit: 9 })).jobs).toEqual([]);
   });
 
   it("is not waited for with more than 256 frames", async () => {

@@ -5,6 +5,8 @@
  */
 import type { Authenticator, Credentials } from "../identity/authenticator.ts";
 import { equalHashes, hashToken } from "../identity/token-hash.ts";
+import type { Visibility } from "../identity/visibility.ts";
+import type { SessionId } from "../kernel/ids.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { SessionRow } from "../kernel/ports.ts";
 import { type Principal, principalKey } from "../kernel/principal.ts";
@@ -15,6 +17,10 @@ import { ADVERTISED_FEATURES, intersectFeatures } from "../protocol/features.ts"
 import type { Message, MessageOf } from "../protocol/registry.ts";
 import type { ResumePoint } from "../protocol/session-messages.ts";
 import type { Channel } from "./channel.ts";
+import { endHiddenFollows } from "./hidden-follows.ts";
+import { beyondLimit } from "./limits.ts";
+import type { Outbox } from "./outbox/outbox.ts";
+import type { Principals } from "./principals.ts";
 import type { Session } from "./session.ts";
 import type { SessionRegistry } from "./session-registry.ts";
 
@@ -22,7 +28,10 @@ const RESUME_TOKEN_BYTES = 32;
 
 export interface HandshakeOptions {
   readonly kernel: Kernel;
+  readonly visibility: Visibility;
+  readonly outbox: Outbox;
   readonly registry: SessionRegistry;
+  readonly principals: Principals;
   readonly authenticator: Authenticator;
   readonly world: World;
   readonly runtime: { readonly name: string; readonly version: string };
@@ -45,8 +54,10 @@ export class Handshake {
   }
 
   /**
-   * Answers a first frame with a welcome, once the session it promises is durable.
-   * @throws CodedError UNAUTHENTICATED, RESUME_WINDOW_EXPIRED, or INVALID_REQUEST. The connection closes after any of them.
+   * Answers a first frame with a welcome, once the session it promises is durable. The connection counts as one of the
+   * principal's from then on; whoever called says when it is gone.
+   * @throws CodedError UNAUTHENTICATED, RESUME_WINDOW_EXPIRED, INVALID_REQUEST, or INTERNAL_ERROR for a limit or a store
+   * that failed. The connection closes after any of them.
    */
   async welcome(channel: Channel, message: Message<"to-runtime">): Promise<Welcomed> {
     if (message.type !== "session.hello" && message.type !== "session.resume") {
@@ -60,6 +71,9 @@ export class Handshake {
     }
     const credentials = credentialsOf(channel, message);
     const principal = await this.#authenticate(credentials);
+    const wait = this.#options.principals.takeMessage(principalKey(principal));
+    if (wait > 0)
+      throw beyondLimit("maxMessagesPerSecondPerPrincipal", "too many messages of yours come at once", wait);
     const point = message.type === "session.resume" ? message.payload : message.payload.resume;
     if (point !== undefined) {
       return { principal, credentials, session: await this.#resume(channel, message.id, principal, point) };
@@ -72,32 +86,67 @@ export class Handshake {
     const principal = await this.#options.authenticator.authenticate(credentials);
     if (principal !== undefined) return principal;
     const problem = credentials.token === undefined ? "no token was given" : "the token is unknown, revoked or expired";
+    this.#options.kernel.audit({
+      principal: null,
+      action: "session.authenticate",
+      job: null,
+      owner: null,
+      allowed: false,
+      source: credentials.address ?? "unknown",
+      details: { code: "UNAUTHENTICATED", reason: problem },
+    });
     throw new CodedError("UNAUTHENTICATED", `${problem}; send a bearer token in payload.auth.token`);
   }
 
   #open(channel: Channel, message: MessageOf<"session.hello">, principal: Principal): Promise<Session> {
     const features = intersectFeatures(message.payload.capabilities.features);
-    const token = this.#newToken();
-    const session = this.#options.registry.create(principal, features, hashToken(token));
-    return this.#store(session.row, () => {
-      this.#greet(channel, session, message.id, token);
-      this.#options.registry.attach(session, channel, 0);
-      return session;
+    const { registry } = this.#options;
+    return this.#counted(principal, false, async () => {
+      const id = this.#options.world.ids.next("sess");
+      const token = this.#newToken(id);
+      const session = registry.create(id, principal, features, hashToken(token));
+      try {
+        return await this.#store(session.row, () => {
+          this.#greet(channel, session, message.id, token);
+          registry.attach(session, channel, 0);
+          return session;
+        });
+      } catch (error) {
+        registry.discard(session);
+        throw error;
+      }
     });
+  }
+
+  /** Counts a connection of the principal, unless `open` fails. */
+  async #counted(principal: Principal, supersedes: boolean, open: () => Promise<Session>): Promise<Session> {
+    const { principals } = this.#options;
+    const key = principalKey(principal);
+    principals.addConnection(key, supersedes);
+    try {
+      return await open();
+    } catch (error) {
+      principals.removeConnection(key);
+      throw error;
+    }
   }
 
   async #resume(channel: Channel, requestId: string, principal: Principal, point: ResumePoint): Promise<Session> {
     const { registry } = this.#options;
-    const session = await registry.find(point.session_id);
+    const id = point.session_id ?? sessionOfToken(point.resume_token);
+    if (id === undefined) {
+      throw new CodedError("INVALID_REQUEST", "session_id is missing, and the resume_token does not tell it", {
+        details: { field: "session_id" },
+      });
+    }
+    const session = await registry.find(id);
     // A foreign session is answered like one that never was.
     if (session === undefined || session.principal !== principalKey(principal)) {
-      throw new CodedError(
-        "RESUME_WINDOW_EXPIRED",
-        `session ${point.session_id} is not kept any more; open a new one with session.hello`,
-      );
+      if (session !== undefined) this.#auditResume(principal, session, "another principal's session");
+      throw isOver(id);
     }
-    const presented = hashToken(point.resume_token);
-    if (!isValidToken(session.row, presented)) {
+    if (!isValidToken(session.row, hashToken(point.resume_token))) {
+      this.#auditResume(principal, session, "wrong resume_token");
       throw new CodedError(
         "UNAUTHENTICATED",
         "the resume_token is not the newest of this session, nor the one presented last",
@@ -115,16 +164,31 @@ export class Handshake {
         `events up to ${session.released} were acknowledged and are not kept`,
       );
     }
-    const token = this.#newToken();
+    return this.#counted(principal, session.channel !== undefined, () =>
+      this.#takeUp(channel, requestId, principal, session, point),
+    );
+  }
+
+  async #takeUp(
+    channel: Channel,
+    requestId: string,
+    principal: Principal,
+    session: Session,
+    point: ResumePoint,
+  ): Promise<Session> {
+    const { registry } = this.#options;
+    if (!registry.takeUp(session)) throw isOver(session.id);
+    const presented = hashToken(point.resume_token);
+    const token = this.#newToken(session.id);
     const before = session.row;
     const row: SessionRow = { ...before, newestToken: hashToken(token), presentedToken: presented };
     // At once, and not only when it is durable: a resume that comes meanwhile is held against the token presented here.
     session.row = row;
-    registry.takeUp(session);
     // What was acknowledged beyond the place resumed from is asked for again: it is kept after all.
     session.acknowledged = session.released;
     session.resuming++;
     try {
+      await endHiddenFollows({ ...this.#options, timers: this.#options.world.timers }, session, principal);
       return await this.#store(row, () => {
         this.#greet(channel, session, requestId, token);
         session.resuming--;
@@ -137,6 +201,18 @@ export class Handshake {
       registry.park(session);
       throw error;
     }
+  }
+
+  /** Who takes up a session that is not theirs to take up. */
+  #auditResume(principal: Principal, session: Session, reason: string): void {
+    this.#options.kernel.audit({
+      principal: principalKey(principal),
+      action: "session.authenticate",
+      job: null,
+      owner: session.principal,
+      allowed: false,
+      details: { code: "RESUME_REFUSED", reason },
+    });
   }
 
   /** Makes a session's row durable; `then` runs in the turn in which it is. */
@@ -169,15 +245,29 @@ export class Handshake {
     });
   }
 
-  #newToken(): string {
-    return `rt_${toHex(this.#options.world.random.bytes(RESUME_TOKEN_BYTES))}`;
+  /** Tells its session, for clients that present nothing else. */
+  #newToken(session: SessionId): string {
+    return `rt_${toHex(this.#options.world.random.bytes(RESUME_TOKEN_BYTES))}.${session}`;
   }
 }
 
 /** The token of the message, or else of the upgrade. */
 function credentialsOf(channel: Channel, message: MessageOf<"session.hello" | "session.resume">): Credentials {
   const { auth } = message.payload;
-  return { scheme: auth?.scheme, token: auth?.token ?? channel.connection.peer.bearer };
+  const { bearer, address } = channel.connection.peer;
+  return { scheme: auth?.scheme, token: auth?.token ?? bearer, address };
+}
+
+function isOver(id: SessionId): CodedError {
+  return new CodedError(
+    "RESUME_WINDOW_EXPIRED",
+    `session ${id} is not kept any more; open a new one with session.hello`,
+  );
+}
+
+function sessionOfToken(token: string): SessionId | undefined {
+  const dot = token.indexOf(".");
+  return dot < 0 ? undefined : token.slice(dot + 1);
 }
 
 function isValidToken(row: SessionRow, presented: string): boolean {

@@ -59,7 +59,7 @@ describe("an idle runtime", () => {
 });
 
 describe("a client that is silent for two intervals", () => {
-  it("is told HEARTBEAT_LOST and loses its connection, not earlier [reading-heartbeat-parks]", async () => {
+  it("is told HEARTBEAT_LOST and loses its connection, not earlier [reading-heartbeat-parks] [arcp-6.4-heartbeat-lost]", async () => {
     await client.after(2 * INTERVAL_MS - 1);
     expect(client.line.closed).toBeUndefined();
     const received = await client.after(INTERVAL_MS / 2);

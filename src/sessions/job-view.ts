@@ -1,9 +1,9 @@
 /** How jobs look on the wire: their bounds, their status, their listing. Never a secret, and for every observer the same. */
-import { budgetAsNumbers } from "../kernel/authority/lease.ts";
+import { budgetAsNumbers, leaseOf } from "../kernel/authority/lease.ts";
 import type { JobRecord } from "../kernel/job/job-record.ts";
 import type { JobStatus } from "../kernel/job/job-state.ts";
-import { readSubmission } from "../kernel/job/submission.ts";
 import { formatTime } from "../kernel/log/entry.ts";
+import type { PrincipalKey } from "../kernel/principal.ts";
 import type { PayloadOf } from "../protocol/registry.ts";
 
 type WireStatus = PayloadOf<"job.subscribed">["current_status"];
@@ -20,7 +20,7 @@ export function agentReference(job: JobRecord): string {
 
 /** The job's bounds as `job.accepted`, `job.subscribed` and listings show them. */
 export function boundsOf(job: JobRecord) {
-  const { lease } = readSubmission(job);
+  const lease = leaseOf(job);
   return {
     lease: mutable(lease?.grants ?? {}),
     ...(lease === null || lease.expiresAtText === null
@@ -43,13 +43,19 @@ export function acceptedPayload(job: JobRecord, requestId: string): PayloadOf<"j
   };
 }
 
-export function listingOf(job: JobRecord, head: number): PayloadOf<"session.jobs">["jobs"][number] {
+/** @param viewer whose jobs need not say whose they are. */
+export function listingOf(
+  job: JobRecord,
+  head: number,
+  viewer: PrincipalKey,
+): PayloadOf<"session.jobs">["jobs"][number] {
   return {
     job_id: job.id,
     agent: agentReference(job),
     status: wireStatus(job.status),
     ...boundsOf(job),
     ...(job.parent === null ? {} : { parent_job_id: job.parent }),
+    ...(job.principal === viewer ? {} : { principal: job.principal }),
     created_at: formatTime(job.createdAt),
     trace_id: job.traceId,
     last_event_seq: head,

@@ -56,7 +56,26 @@ describe("the placements of a resume [reading-resume-placements]", () => {
     expect(theOne(await next.settled(), "session.welcome").payload.session_id).toBe(session_id);
   });
 
-  it.each(["session_id", "resume_token", "last_event_seq"])("not without %s", async (field) => {
+  it("by the token alone, which tells its session", async () => {
+    await client.submit("echo");
+    await client.drop();
+    const next = runtime.connect();
+    next.send("session.resume", { token: welcome.payload.resume_token, last_event_seq: 1, auth: { token: "ann" } });
+    const received = await next.settled();
+    expect(received.map(({ type }) => type)).toEqual(["session.welcome", "job.result"]);
+    expect(theOne(received, "session.welcome").payload.session_id).toBe(welcome.payload.session_id);
+  });
+
+  it("not by a token that tells no session", async () => {
+    const next = runtime.connect();
+    next.send("session.resume", { resume_token: "rt_0", last_event_seq: 0, auth: { token: "ann" } });
+    expect(theOne(await next.settled(), "session.error").payload).toMatchObject({
+      code: "INVALID_REQUEST",
+      details: { field: "session_id" },
+    });
+  });
+
+  it.each(["resume_token", "last_event_seq"])("not without %s", async (field) => {
     const next = runtime.connect();
     next.send("session.resume", { ...pointOf(welcome), [field]: undefined, auth: { token: "ann" } });
     expect(refusals(await next.settled())).toEqual([["INVALID_REQUEST", "request-1"]]);
@@ -186,6 +205,19 @@ describe("a resumed session", () => {
     expect(theOne(await next.settled(), "session.welcome").payload.capabilities.features).toEqual(["ack", "progress"]);
     const request = next.send("session.list_jobs");
     expect(refusals(await next.settled())).toEqual([["INVALID_REQUEST", request]]);
+  });
+
+  it("that comes back with fewer features goes on with those it had: its places hold the same events", async () => {
+    await client.submit("flood", { n: 9 });
+    const seen = client.texts.filter((text) => text.includes('"event_seq"'));
+    await client.drop();
+    const next = runtime.connect();
+    next.hello({ features: [], resume: pointOf(welcome) });
+    await next.settled();
+    expect(next.texts.slice(1)).toEqual(seen);
+    expect(seen.filter((text) => text.includes('"kind":"progress"'))).toHaveLength(3);
+    next.send("session.list_jobs");
+    expect((await next.settled()).map(({ type }) => type)).toEqual(["session.jobs"]);
   });
 
   it("gets what happened while it was away, once and in order, then live events, then the terminal [arcp-6.3-replay] [reading-resume-same-session]", async () => {

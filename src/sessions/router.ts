@@ -27,6 +27,7 @@ const HANDLERS: { readonly [Type in Routed]: Handler<Type> } = {
 
 /** Handles one message of an open session. Never throws: every failure is answered on the message's own channel. */
 export async function route(context: HandlerContext, message: Message<"to-runtime">, log: Log): Promise<void> {
+  context.session.underWay++;
   try {
     if (message.type === "session.hello" || message.type === "session.resume") {
       throw new CodedError("INVALID_REQUEST", `${message.type} must be the first message of a connection`);
@@ -49,6 +50,8 @@ export async function route(context: HandlerContext, message: Message<"to-runtim
     log.error({ err: error, type: message.type }, "a message handler failed");
     if (message.type === "job.submit") return; // answered in its place among the submissions
     context.channel.refuse(new CodedError("INTERNAL_ERROR", `${message.type} failed`), message.id);
+  } finally {
+    context.session.underWay--;
   }
 }
 

@@ -28,10 +28,17 @@ export class Session {
   window: Timer | undefined;
   /** Resumptions under way: the session must not end under them. */
   resuming = 0;
+  /** The client has said that it is through with the session (§6.7): nothing is kept for it after the window. */
+  closed = false;
+  /** Requests under way: what a submission makes the session follow is known only when it is durable. */
+  underWay = 0;
+  /** Subscriptions on their way to the store. */
+  subscribing = 0;
   /** The last piece of work begun for each job; gone when it is done. */
   readonly #turns = new Map<JobId, Promise<void>>();
 
-  constructor(stored: StoredSession) {
+  /** @param mostUnacknowledged see `SessionLimits.maxUnacknowledgedEvents`. */
+  constructor(stored: StoredSession, mostUnacknowledged = Number.POSITIVE_INFINITY) {
     const features = stored.features as readonly Feature[];
     this.id = stored.id;
     this.principal = stored.principal;
@@ -39,8 +46,25 @@ export class Session {
     this.row = stored;
     this.released = stored.released;
     this.acknowledged = stored.released;
-    this.stream = new SessionStream({ session: stored.id, hidden: hiddenCodes(features), head: stored.head });
-    for (const follow of stored.follows) this.stream.follow(follow.job, follow.cursor, follow.mayCancel);
+    this.stream = new SessionStream({
+      session: stored.id,
+      hidden: hiddenCodes(features),
+      head: stored.head,
+      ...(this.features.has("ack") ? { mostUnacknowledged } : {}),
+    });
+    for (const follow of stored.follows) {
+      this.stream.follow(follow.job, follow.cursor, follow.mayCancel);
+      this.stream.lag(follow.job);
+    }
+  }
+
+  /**
+   * There are, or may yet be, events that the client has not acknowledged and could: they are kept beyond the window (§6.5).
+   * An acknowledgement that has freed nothing yet is forgotten by a restart.
+   */
+  get owesEvents(): boolean {
+    if (!this.features.has("ack") || this.closed) return false;
+    return this.stream.head > this.acknowledged || this.stream.follows.size > 0;
   }
 
   /** Runs `work` after what was asked before about the same job: whether the session follows it is settled one by one. */

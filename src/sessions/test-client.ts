@@ -31,6 +31,11 @@ export function isSequenced(message: Received): message is Sequenced {
   return message.type === "job.event" || message.type === "job.result" || message.type === "job.error";
 }
 
+/** Not a place of the stream alone, such as `back_pressure`. */
+export function isOnLog({ payload }: Sequenced): boolean {
+  return payload.job_seq !== undefined;
+}
+
 export function ofType<Type extends Received["type"]>(messages: readonly Received[], type: Type): MessageOf<Type>[] {
   return messages.filter((message): message is Extract<Received, MessageOf<Type>> => message.type === type);
 }

@@ -3,7 +3,8 @@ import { expect, onTestFinished } from "vitest";
 import type { AgentContext } from "../agents/agent-context.ts";
 import { type AgentDefinition, defineAgent } from "../agents/define-agent.ts";
 import type { StandardSchema } from "../agents/standard-schema.ts";
-import type { Store } from "../kernel/ports.ts";
+import type { ObservePolicy } from "../identity/visibility.ts";
+import type { Artifacts, Store } from "../kernel/ports.ts";
 import type { Principal } from "../kernel/principal.ts";
 import type { Log } from "../platform/log.ts";
 import { createRuntime, type Runtime } from "../server/runtime.ts";
@@ -11,12 +12,14 @@ import { createMemoryStore } from "../stores/memory/memory-store.ts";
 import { createFakeWorld, type FakeWorld } from "../testing/fake-world.ts";
 import { CLOSE_TIMEOUT_MS } from "../transports/limits.ts";
 import { createMemoryConnectionPair } from "../transports/memory.ts";
+import type { SessionLimits } from "./limits.ts";
 import { TestClient } from "./test-client.ts";
 
-/** A token is its principal's id; `bad` is no token. Every principal is of the same tenant. */
-function authenticate(token: string | undefined): Principal | undefined {
+/** A token is its principal's id, and its tenant's before a `/`; `bad` is no token. Default tenant: `tests`. */
+function authenticate(token: string | undefined, operators: ReadonlySet<string>): Principal | undefined {
   if (token === undefined || token === "bad") return undefined;
-  return { id: token, tenant: "tests", roles: ["user"] };
+  const [id = "", tenant = "tests"] = token.split("/").reverse();
+  return { id, tenant, roles: operators.has(token) ? ["user", "operator"] : ["user"] };
 }
 
 /** A job of the agent `puppet`, which does what the test says and nothing else. */
@@ -29,9 +32,13 @@ export interface Puppet {
 export interface TestRuntimeOptions {
   readonly world?: FakeWorld;
   readonly store?: Store;
+  readonly artifacts?: Artifacts;
   readonly agents?: readonly AgentDefinition[];
   readonly resumeWindowSec?: number;
   readonly heartbeatIntervalSec?: number;
+  readonly observe?: ObservePolicy;
+  readonly operators?: readonly string[];
+  readonly limits?: Partial<SessionLimits>;
 }
 
 export class TestRuntime {
@@ -39,8 +46,12 @@ export class TestRuntime {
   readonly store: Store;
   /** Lines an operator would see as errors. */
   readonly errors: string[] = [];
+  /** Lines an operator would see as warnings, with what they say more. */
+  readonly warnings: { readonly message: string; readonly fields: object }[] = [];
   /** Tokens that were good, and are not any more. */
   readonly revoked = new Set<string>();
+  /** Tokens of operators. */
+  readonly operators: Set<string>;
   /** While set, nobody can be authenticated: looking tokens up fails. */
   tokensAreUnreadable = false;
   /** Running jobs of the agent `puppet`, by id. */
@@ -52,11 +63,12 @@ export class TestRuntime {
     this.#options = options;
     this.world = options.world ?? createFakeWorld();
     this.store = options.store ?? createMemoryStore();
+    this.operators = new Set(options.operators);
   }
 
   #authenticate(token: string | undefined): Principal | undefined {
     if (this.tokensAreUnreadable) throw new Error("tokens cannot be read");
-    return token !== undefined && this.revoked.has(token) ? undefined : authenticate(token);
+    return token !== undefined && this.revoked.has(token) ? undefined : authenticate(token, this.operators);
   }
 
   async start(): Promise<this> {
@@ -67,15 +79,18 @@ export class TestRuntime {
 
   /** Starts as the world's turns go by. */
   async begin(): Promise<this> {
-    const { resumeWindowSec, heartbeatIntervalSec, agents = [] } = this.#options;
+    const { resumeWindowSec, heartbeatIntervalSec, limits, agents = [] } = this.#options;
     this.#runtime = await createRuntime({
       agents: [echo, flood, streamer, createPuppet(this.puppets), createSlowCheck(this.world), ...agents],
       store: this.store,
       world: this.world,
       log: this.#log(),
       authenticator: { authenticate: async ({ token }) => this.#authenticate(token) },
+      ...(this.#options.artifacts && { artifacts: this.#options.artifacts }),
+      ...(this.#options.observe === undefined ? {} : { observe: this.#options.observe }),
       ...(resumeWindowSec === undefined ? {} : { resumeWindowSec }),
       ...(heartbeatIntervalSec === undefined ? {} : { heartbeatIntervalSec }),
+      ...(limits === undefined ? {} : { limits }),
     });
     return this;
   }
@@ -108,8 +123,8 @@ export class TestRuntime {
   }
 
   /** Another process in the same world, with the same agents, on `store`. */
-  restartOn(store: Store): Promise<TestRuntime> {
-    return startTestRuntime({ ...this.#options, world: this.world, store });
+  restartOn(store: Store, changes: Partial<TestRuntimeOptions> = {}): Promise<TestRuntime> {
+    return startTestRuntime({ ...this.#options, ...changes, world: this.world, store });
   }
 
   get #running(): Runtime {
@@ -119,7 +134,12 @@ export class TestRuntime {
 
   #log(): Log {
     const drop = (): void => {};
-    return { debug: drop, info: drop, warn: drop, error: (_fields, message) => void this.errors.push(message) };
+    return {
+      debug: drop,
+      info: drop,
+      warn: (fields, message) => void this.warnings.push({ message, fields }),
+      error: (_fields, message) => void this.errors.push(message),
+    };
   }
 }
 

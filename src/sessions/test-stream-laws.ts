@@ -20,7 +20,9 @@ export function streamProblems(
   for (const { event_seq: seq, job_id: job, type, payload } of events) {
     if (seq !== last + 1) problems.push(`place ${seq} comes after ${last}`);
     last = seq;
-    const jobSeq = payload.job_seq ?? 0;
+    // A place of the stream alone, such as a `back_pressure`: no entry of the job's log.
+    if (payload.job_seq === undefined) continue;
+    const jobSeq = payload.job_seq;
     const before = heads.get(job);
     const follows = before === undefined || (hides ? jobSeq > before : jobSeq === before + 1);
     if (!follows) problems.push(`entry ${jobSeq} of ${job} comes after ${before}`);

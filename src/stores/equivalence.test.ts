@@ -5,8 +5,9 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { JobRecord } from "../kernel/job/job-record.ts";
-import type { CommitBatch, CommitOutcome, Store } from "../kernel/ports.ts";
-import { aChunk, aCommand, aFollow, aJob, anUpdate, aSegment, aSession } from "./contract/rows.ts";
+import type { CommitBatch, CommitOutcome, JobQuery, Store } from "../kernel/ports.ts";
+import { aDecision } from "./contract/audit.ts";
+import { aChunk, aCommand, aFollow, aJob, anArtifact, anUpdate, aSegment, aSession } from "./contract/rows.ts";
 import { createMemoryStore } from "./memory/memory-store.ts";
 import { openSqliteStore } from "./sqlite/sqlite-store.ts";
 
@@ -17,6 +18,8 @@ const STATUSES: readonly JobRecord["status"][] = ["pending", "running", "ending"
 
 const job = fc.constantFrom(...JOBS);
 const session = fc.constantFrom(...SESSIONS);
+const ARTIFACTS = ["art_1", "art_2", "art_3"];
+const CONTENTS = ["a".repeat(64), "b".repeat(64)];
 const status = fc.constantFrom(...STATUSES);
 
 /** What a step of the test does; positions are filled in from what was committed, or are off when `off` says so. */
@@ -37,6 +40,13 @@ const step = fc.oneof(
     id: job,
     name: fc.constantFrom("one", "two"),
     value: fc.constantFrom("1", null),
+  }),
+  fc.record({
+    type: fc.constant("artifact" as const),
+    id: fc.constantFrom(...ARTIFACTS),
+    job,
+    size: fc.nat(9),
+    content: fc.constantFrom(...CONTENTS),
   }),
   fc.record({
     type: fc.constant("session" as const),
@@ -62,9 +72,22 @@ const step = fc.oneof(
   fc.record({ type: fc.constant("release" as const), session, upTo: fc.nat(20) }),
   fc.record({ type: fc.constant("end" as const), session }),
   fc.record({ type: fc.constant("command" as const), id: job, name: fc.constantFrom("x", "y") }),
+  fc.record({
+    type: fc.constant("audit" as const),
+    principal: fc.constantFrom(...PRINCIPALS, "u/me", null),
+    owner: fc.constantFrom(...PRINCIPALS, null),
+    job: fc.constantFrom(...JOBS, null),
+    action: fc.constantFrom("job.cancel" as const, "job.subscribe" as const),
+    at: fc.nat(9),
+  }),
+  fc.record({ type: fc.constant("cutoff" as const), at: fc.nat(9) }),
   fc.record({ type: fc.constant("answer" as const), name: fc.constantFrom("x", "y") }),
 );
 type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never;
+
+function endOf(status: JobRecord["status"]): number | null {
+  return status === "success" || status === "cancelled" ? 5 : null;
+}
 
 const claim = fc.record({ root: job, epoch: fc.integer({ min: 1, max: 2 }) });
 
@@ -81,6 +104,7 @@ const action = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("claim" as const), node: fc.constantFrom("n1", "n2") }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("remove" as const), roots: fc.array(job, { maxLength: 2 }) }) },
 );
 
 /** A batch of these steps; logs and streams go on from where the memory store has them. */
@@ -104,14 +128,16 @@ async function toBatch(store: Store, steps: readonly Step[], claims: CommitBatch
           root,
           parent: root === id ? null : root,
           status: fields.status,
+          endedAt: endOf(fields.status),
           principal: fields.principal,
           createdAt: fields.createdAt,
         }),
       ),
-      jobUpdates: of("update").map((each) => anUpdate(each.id, { status: each.status })),
+      jobUpdates: of("update").map(({ id, status }) => anUpdate(id, { status, endedAt: endOf(status) })),
       idempotency: of("key").map(({ id, key }) => ({ principal: "t/me", key, digest: "d", job: id })),
       chunks: of("chunk").map(({ id, count }) => aChunk(id, take(heads, id, count), count)),
       steps: of("step").map(({ id, name, value }) => ({ job: id, name, value })),
+      artifacts: of("artifact").map(({ id, job: of, size, content }) => anArtifact(id, of, { size, sha256: content })),
       sessions: of("session").map(({ type: _, session: id, ...fields }) => aSession(id, fields)),
       follows: of("follow").map(({ session: id, id: followed, cursor, mayCancel, since }) =>
         aFollow(id, followed, cursor, mayCancel, since),
@@ -123,6 +149,8 @@ async function toBatch(store: Store, steps: readonly Step[], claims: CommitBatch
       releases: of("release").map(({ session: id, upTo }) => ({ session: id, upTo })),
       endedSessions: of("end").map(({ session: id }) => id),
       commands: of("command").map(({ id, name }) => aCommand(name, id)),
+      audit: of("audit").map(({ type: _, ...fields }) => aDecision(fields)),
+      auditCutoffs: of("cutoff").map(({ at }) => at),
       commandOutcomes: of("answer").map(({ name }) => ({ id: name, outcome: "{}" })),
     },
   };
@@ -142,15 +170,18 @@ const FIRST: CommitBatch = {
 async function allReads(store: Store) {
   const sorted = <Row>(rows: readonly Row[]) =>
     rows.map((row) => JSON.stringify(row, Object.keys(row as object).toSorted())).toSorted();
+  // Where a page goes on is each store's own.
+  const jobsOf = async (query: JobQuery) => (await store.listJobs(query)).jobs;
   return {
     jobs: await Promise.all(JOBS.map((id) => store.readJob(id))),
     heads: await store.readHeads(JOBS),
     lists: await Promise.all(
       PRINCIPALS.flatMap((principal) => [
-        store.listJobs({ principal, limit: 2 }),
-        store.listJobs({ principal, limit: 9, after: "b" }),
-        store.listJobs({
-          principal,
+        jobsOf({ principals: [principal], limit: 2 }),
+        jobsOf({ principals: ["t/*"], limit: 3, status: ["running", "pending"] }),
+        jobsOf({ principals: [principal], limit: 9, after: "b" }),
+        jobsOf({
+          principals: [principal],
           limit: 9,
           status: ["running", "success"],
           createdAfter: 2,
@@ -164,6 +195,9 @@ async function allReads(store: Store) {
     ),
     keys: await Promise.all(["k", "l"].map((key) => store.readIdempotency("t/me", key))),
     steps: await Promise.all(JOBS.map(async (id) => sorted(await store.readSteps(id)))),
+    artifacts: await Promise.all(ARTIFACTS.map((id) => store.readArtifact(id))),
+    artifactSums: await Promise.all(JOBS.map((id) => store.sumArtifacts(id))),
+    named: [...(await store.findNamedContents(CONTENTS))].toSorted(),
     sessions: await Promise.all(
       SESSIONS.map(async (id) => {
         const found = await store.readSession(id);
@@ -171,8 +205,16 @@ async function allReads(store: Store) {
       }),
     ),
     segments: await Promise.all(SESSIONS.flatMap((id) => [0, 3, 8].map((after) => store.readSegments(id, after, 3)))),
-    ids: sorted((await store.listSessions()).map((id) => ({ id }))),
+    listed: await store.listSessions(),
+    measured: await Promise.all(SESSIONS.map((id) => store.measureSession(id))),
+    logBytes: await Promise.all(JOBS.map((id) => store.readLogBytes(id))),
+    removable: (await store.findRemovable({ endedBefore: Number.MAX_SAFE_INTEGER, limit: 9 })).roots,
     commands: await Promise.all([store.readCommands("n1"), store.readCommands("n2")]),
+    audit: await Promise.all([
+      store.listAudit({ scopes: ["t/*", "*"], limit: 3 }),
+      store.listAudit({ scopes: ["t/me"], limit: 9, before: 4, action: "job.cancel" }),
+      store.listAudit({ scopes: ["t/you", "u/*"], limit: 2, job: "a", principal: "t/me" }),
+    ]),
     outcomes: await Promise.all(["x", "y"].map((id) => store.readCommandOutcome(id))),
   };
 }
@@ -195,6 +237,8 @@ it("memory and SQLite answer alike after any sequence of commits", async () => {
         for (const each of actions) {
           if (each.type === "claim") {
             expect(await claims(sqlite, each.node)).toEqual(await claims(memory, each.node));
+          } else if (each.type === "remove") {
+            expect(await sqlite.removeTrees(each.roots)).toEqual(await memory.removeTrees(each.roots));
           } else {
             const batch = await toBatch(memory, each.steps, each.claims);
             expect(await outcomeOf(sqlite.commit(batch))).toEqual(await outcomeOf(memory.commit(batch)));

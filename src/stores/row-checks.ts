@@ -11,7 +11,10 @@ export function requireWholeChunk({ job, firstSeq, kinds, payloads }: Chunk): vo
 }
 
 /** A segment fills at least one place: one of hidden entries alone would take a position that it does not have. */
-export function requireFilledSegment({ session, firstEventSeq, lastEventSeq }: Segment): void {
+export function requireFilledSegment({ session, firstEventSeq, lastEventSeq, lastJobSeq, frame }: Segment): void {
+  if (frame !== undefined && (lastEventSeq !== firstEventSeq || lastJobSeq !== 0)) {
+    throw new StoreError(`session ${session}: a frame at ${firstEventSeq} takes more than its one place`);
+  }
   if (firstEventSeq < 1 || lastEventSeq < firstEventSeq) {
     throw new StoreError(`session ${session}: a segment fills the places ${firstEventSeq} to ${lastEventSeq}`);
   }

@@ -1,8 +1,11 @@
 /** What every store must do, as tests. Each implementation runs the whole suite: see `memory.test.ts`, `sqlite.test.ts`. */
 import { afterEach, beforeEach, describe } from "vitest";
+import { describeArtifactRows } from "./contract/artifacts.ts";
+import { describeAudit } from "./contract/audit.ts";
 import { describeJobs } from "./contract/jobs.ts";
 import { describeLifetime } from "./contract/lifetime.ts";
 import { describeLogs } from "./contract/logs.ts";
+import { describeRetention } from "./contract/retention.ts";
 import { describeSessions } from "./contract/sessions.ts";
 import { type OpenedStore, Subject } from "./contract/subject.ts";
 import { describeTrees } from "./contract/trees.ts";
@@ -16,8 +19,11 @@ export function describeStore(name: string, open: () => Promise<OpenedStore>): v
 
     describeJobs(subject);
     describeLogs(subject);
+    describeArtifactRows(subject);
     describeSessions(subject);
     describeTrees(subject);
+    describeAudit(subject);
     describeLifetime(subject);
+    describeRetention(subject);
   });
 }

@@ -75,6 +75,16 @@ describe("one-shot faults", () => {
     expect(await store.commit(inserting("a"))).toEqual({ committed: true });
   });
 
+  it("of a full disk last until there is room, and leave reads alone", async () => {
+    const store = createFaultyStore(createMemoryStore());
+    await store.commit(inserting("a"));
+    store.fillDisk();
+    for (const id of ["b", "c"]) await expect(store.commit(inserting(id))).rejects.toThrow("full");
+    expect([await exists(store, "a"), await exists(store, "b")]).toEqual([true, false]);
+    store.freeDisk();
+    expect(await store.commit(inserting("b"))).toEqual({ committed: true });
+  });
+
   it("refuse one commit, and write nothing of it", async () => {
     const store = createFaultyStore(createMemoryStore());
     store.refuseNext(["r1", "r2"]);
@@ -109,7 +119,7 @@ describe("one-shot faults", () => {
 describe("a crash image", () => {
   const found = async (store: ReturnType<typeof crashable>, survives?: (batch: CommitBatch) => boolean) => {
     const restarted = createMemoryStore(await store.crashImage(survives));
-    return (await restarted.listJobs({ principal: "t/me", limit: 100 })).map(({ id }) => id).toReversed();
+    return (await restarted.listJobs({ principals: ["t/me"], limit: 100 })).jobs.map(({ id }) => id).toReversed();
   };
   const crashable = () => createFaultyStore(createMemoryStore());
   const inserts = (batch: CommitBatch, id: JobId) => batch.rows.jobs?.some((job) => job.id === id) ?? false;

@@ -23,6 +23,9 @@ export interface FaultyStore extends Store {
    * with `"lost"`, no answer at all, as when the process dies before it.
    */
   failAfterApply(error?: Error | "lost"): void;
+  /** From now on every commit rejects and writes nothing, as on a full disk; reads go on. Until `freeDisk`. */
+  fillDisk(): void;
+  freeDisk(): void;
   /** The next commit writes nothing and is refused, as if another node had claimed the trees of these roots. */
   refuseNext(roots: readonly JobId[]): void;
 }
@@ -53,11 +56,13 @@ export function createFaultyStore(inner: Store): FaultyStore;
 export function createFaultyStore(inner: Store): FaultyStore & Partial<CrashableStore> {
   const faults: Fault[] = [];
   let holding = false;
+  let isFull = false;
   let waiting: HeldCommit[] = [];
   /** What was written without being acknowledged, and what the store held before. */
   let doubtful: { readonly before: MemorySnapshot; readonly batches: CommitBatch[] } | undefined;
 
   async function forward(batch: CommitBatch): Promise<CommitOutcome> {
+    if (isFull) throw new StoreError("the disk is full");
     const fault = faults.shift();
     switch (fault?.type) {
       case "fail":
@@ -92,14 +97,26 @@ export function createFaultyStore(inner: Store): FaultyStore & Partial<Crashable
       return claimed;
     },
     readJob: (id) => inner.readJob(id),
+    readInput: (job) => inner.readInput(job),
     readHeads: (jobs) => inner.readHeads(jobs),
     listJobs: (query) => inner.listJobs(query),
+    listAudit: (query) => inner.listAudit(query),
     readChunks: (query) => inner.readChunks(query),
+    readLatest: (job, codes) => inner.readLatest(job, codes),
     readIdempotency: (principal, key) => inner.readIdempotency(principal, key),
     readSteps: (job) => inner.readSteps(job),
+    readArtifact: (id) => inner.readArtifact(id),
+    sumArtifacts: (job) => inner.sumArtifacts(job),
+    findNamedContents: (digests) => inner.findNamedContents(digests),
+    readLogBytes: (job) => inner.readLogBytes(job),
+    readSize: () => inner.readSize(),
+    findRemovable: (query) => inner.findRemovable(query),
+    removeTrees: (roots) => inner.removeTrees(roots),
+    removeCommands: (createdBefore, limit) => inner.removeCommands(createdBefore, limit),
     readSession: (id) => inner.readSession(id),
     readSegments: (session, after, limit) => inner.readSegments(session, after, limit),
     listSessions: () => inner.listSessions(),
+    measureSession: (id) => inner.measureSession(id),
     readCommands: (node) => inner.readCommands(node),
     readCommandOutcome: (id) => inner.readCommandOutcome(id),
     onWake: (listener) => inner.onWake(listener),
@@ -126,6 +143,12 @@ export function createFaultyStore(inner: Store): FaultyStore & Partial<Crashable
     failNext: (error = new StoreError("the commit was made to fail")) => void faults.push({ type: "fail", error }),
     failAfterApply: (error = new StoreError("the commit's answer was made to fail", { fatal: true })) =>
       void faults.push({ type: "apply", error }),
+    fillDisk() {
+      isFull = true;
+    },
+    freeDisk() {
+      isFull = false;
+    },
     refuseNext: (roots) => void faults.push({ type: "refuse", roots }),
   };
   if (!isMemoryStore(inner)) return faulty;

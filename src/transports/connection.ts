@@ -1,9 +1,9 @@
 /** One live transport: text frames in, text frames out. Knows bytes, not messages. */
 
 export interface Peer {
-  /** Remote address as the transport knows it; for logs. */
+  /** Remote address as the transport, or a trusted proxy, knows it; `unknown` for whoever comes by any other proxy. */
   readonly address: string;
-  /** TLS, or a transport that never leaves this machine. */
+  /** TLS, on the whole way as far as a trusted proxy knows it, or a transport that never leaves this machine. */
   readonly confidential: boolean;
   /** The token of an `Authorization: Bearer` header at the upgrade, if there was one. */
   readonly bearer?: string;

@@ -12,8 +12,8 @@ export interface HostRules {
   readonly allowedOrigins?: readonly string[];
 }
 
-/** An address as the socket knows it, for comparison with a host: IPv4 in IPv6's clothes is IPv4. */
-function plainAddress(address: string): string {
+/** An address as the socket knows it, for comparison with others: IPv4 in IPv6's clothes is IPv4. */
+export function plainAddress(address: string): string {
   return address.toLowerCase().replace(/^::ffff:(?=\d+\.)/, "");
 }
 

@@ -8,9 +8,10 @@ import { WebSocket } from "ws";
 import type { Log } from "../platform/log.ts";
 import type { Timer, Timers } from "../platform/world.ts";
 import { CLOSE } from "../protocol/framing.ts";
-import { type Connection, type ConnectionHandlers, OVERLOAD_BYTES, type Peer } from "./connection.ts";
+import type { Connection, ConnectionHandlers, Peer } from "./connection.ts";
 import { CLOSE_TIMEOUT_MS, MAX_UNSENT_BYTES } from "./limits.ts";
 import { encodeTextFrame } from "./text-frame.ts";
+import { TurnWriter } from "./turn-writer.ts";
 
 export interface WebSocketEnvironment {
   readonly timers: Timers;
@@ -49,16 +50,11 @@ function shortenReason(reason: string): string {
 class WebSocketConnection implements Connection {
   readonly peer: Peer;
   readonly #ws: WebSocket;
-  readonly #socket: Duplex;
+  readonly #writer: TurnWriter;
   readonly #environment: WebSocketEnvironment;
   #handlers: ConnectionHandlers | undefined;
   /** Frames that came between the upgrade and `open`; only a socket that closed by then delivers any. */
   #early: string[] = [];
-  /** Frames of this turn, one character per byte. */
-  #unwritten = "";
-  #flushScheduled = false;
-  /** `overloaded` was true after a send, and `drained` has not been called since. */
-  #owesDrained = false;
   /** Why we end the connection; undefined while we do not. */
   #ending: Ending | undefined;
   /** How the connection ended; undefined while it lives. */
@@ -68,13 +64,16 @@ class WebSocketConnection implements Connection {
   constructor(ws: WebSocket, socket: Duplex, peer: Peer, environment: WebSocketEnvironment) {
     this.peer = peer;
     this.#ws = ws;
-    this.#socket = socket;
+    this.#writer = new TurnWriter(socket, environment.timers, {
+      // No data frame may follow a close frame (§5.5.1), be it our answer to the peer's.
+      isWritable: () => this.#isWritable,
+      drained: () => this.#handlers?.drained(),
+    });
     this.#environment = environment;
     ws.pause();
     ws.on("message", (data: Buffer, isBinary: boolean) => this.#receive(data, isBinary));
     ws.on("error", (error) => this.#fail(error));
     ws.on("close", (code, reason) => this.#end({ code, reason: reason.toString() }));
-    socket.on("drain", () => this.#drain());
   }
 
   open(handlers: ConnectionHandlers): void {
@@ -86,41 +85,33 @@ class WebSocketConnection implements Connection {
         handlers.closed(this.#ended.code, this.#ended.reason);
         return;
       }
-      this.#drain();
+      this.#writer.open();
       this.#ws.resume();
     });
   }
 
   get overloaded(): boolean {
-    return this.#unsentBytes > OVERLOAD_BYTES;
-  }
-
-  get #unsentBytes(): number {
-    return this.#unwritten.length + this.#socket.writableLength;
+    return this.#writer.overloaded;
   }
 
   send(frames: readonly string[]): void {
     if (!this.#isWritable) return;
-    for (const text of frames) this.#unwritten += encodeTextFrame(text);
-    if (this.#unsentBytes > MAX_UNSENT_BYTES) {
+    for (const text of frames) this.#writer.add(encodeTextFrame(text));
+    if (this.#writer.unsentBytes > MAX_UNSENT_BYTES) {
       this.#ending = {
         code: POLICY_VIOLATION,
         reason: `more than ${MAX_UNSENT_BYTES} bytes wait for the peer to read`,
       };
-      this.#unwritten = "";
+      this.#writer.discard();
       this.#ws.terminate();
       return;
     }
-    this.#owesDrained ||= this.overloaded;
-    if (this.#flushScheduled) return;
-    this.#flushScheduled = true;
-    // A tick set from a microtask runs once the microtasks are through: frames sent by this turn's promises leave, too.
-    queueMicrotask(() => process.nextTick(() => this.#flush()));
+    this.#writer.schedule();
   }
 
   close(code: number, reason: string): void {
     if (!this.#isWritable) return;
-    this.#flush();
+    this.#writer.flush();
     this.#ending = { code, reason };
     this.#ws.close(code, shortenReason(reason));
     this.#limitClosing();
@@ -128,24 +119,6 @@ class WebSocketConnection implements Connection {
 
   get #isWritable(): boolean {
     return this.#ending === undefined && this.#ws.readyState === WebSocket.OPEN;
-  }
-
-  #flush(): void {
-    this.#flushScheduled = false;
-    const bytes = this.#unwritten;
-    this.#unwritten = "";
-    // No data frame may follow a close frame (§5.5.1), be it our answer to the peer's.
-    if (bytes === "" || !this.#isWritable) return;
-    this.#socket.write(bytes, "latin1");
-    // What the kernel takes at once brings no `drain` event. In a later turn, so that a follower that answers
-    // `drained` with its next page leaves room for others.
-    if (this.#owesDrained && !this.overloaded) this.#environment.timers.soon(() => this.#drain());
-  }
-
-  #drain(): void {
-    if (this.#handlers === undefined || !this.#owesDrained || this.overloaded || !this.#isWritable) return;
-    this.#owesDrained = false;
-    this.#handlers.drained();
   }
 
   #receive(data: Buffer, isBinary: boolean): void {
@@ -180,7 +153,7 @@ class WebSocketConnection implements Connection {
 
   #end(ended: Ending): void {
     this.#closeTimer?.cancel();
-    this.#unwritten = "";
+    this.#writer.discard();
     this.#ended = this.#ending ?? ended;
     this.#handlers?.closed(this.#ended.code, this.#ended.reason);
   }

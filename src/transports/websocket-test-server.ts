@@ -7,6 +7,7 @@ import { WebSocket } from "ws";
 import { silentLog } from "../platform/log.ts";
 import { createSystemWorld } from "../platform/system-world.ts";
 import type { Connection, ConnectionHandlers } from "./connection.ts";
+import { createFindPeer } from "./peer.ts";
 import { type Acceptance, ARCP_PATH, acceptWebSocket, type WebSocketOptions } from "./websocket.ts";
 
 interface Accepted {
@@ -25,7 +26,8 @@ export interface TestServer extends AsyncDisposable {
 }
 
 export async function startTestServer(options: Partial<WebSocketOptions> = {}): Promise<TestServer> {
-  const environment = { timers: createSystemWorld().timers, log: silentLog, ...options };
+  const findPeer = createFindPeer({});
+  const environment = { timers: createSystemWorld().timers, log: silentLog, findPeer, ...options };
   const http = createServer();
   const sockets = new Set<Duplex>();
   const upgrades = createQueue<Accepted>();
@@ -55,7 +57,7 @@ export async function startTestServer(options: Partial<WebSocketOptions> = {}): 
 }
 
 /** Values put in are handed out in order; `next` waits for one. */
-function createQueue<Value>(): { put(value: Value): void; next(): Promise<Value> } {
+export function createQueue<Value>(): { put(value: Value): void; next(): Promise<Value> } {
   const values: Value[] = [];
   const waiting: ((value: Value) => void)[] = [];
   return {

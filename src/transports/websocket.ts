@@ -3,15 +3,18 @@ import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { MAX_FRAME_BYTES } from "../protocol/framing.ts";
-import type { Connection, Peer } from "./connection.ts";
-import { type HostRules, isLoopbackAddress, refuseHost } from "./host-check.ts";
+import type { Connection } from "./connection.ts";
+import { type HostRules, refuseHost } from "./host-check.ts";
 import { CLOSE_TIMEOUT_MS } from "./limits.ts";
+import type { FindPeer } from "./peer.ts";
 import { createWebSocketConnection, type WebSocketEnvironment } from "./websocket-connection.ts";
 
 /** Where sessions are opened. */
 export const ARCP_PATH = "/arcp";
 
-export interface WebSocketOptions extends WebSocketEnvironment, HostRules {}
+export interface WebSocketOptions extends WebSocketEnvironment, HostRules {
+  readonly findPeer: FindPeer;
+}
 
 /** A refused upgrade has been answered with `status` and `reason`, and its socket is closing. */
 export type Acceptance =
@@ -37,7 +40,12 @@ function selectProtocol(offered: ReadonlySet<string>): string | false {
   return [...offered].find((protocol) => protocol.startsWith("arcp")) ?? false;
 }
 
-function refuse(socket: Duplex, status: number, reason: string): Acceptance {
+/** Answers an upgrade with `status` and `reason`, and closes its socket. */
+export function refuseUpgrade(
+  socket: Duplex,
+  status: number,
+  reason: string,
+): Acceptance & { readonly accepted: false } {
   const body = `${reason}\n`;
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
@@ -53,17 +61,6 @@ function refuse(socket: Duplex, status: number, reason: string): Acceptance {
   return { accepted: false, status, reason };
 }
 
-function peerOf(request: IncomingMessage): Peer {
-  const address = request.socket.remoteAddress ?? "unknown";
-  const isEncrypted = "encrypted" in request.socket && request.socket.encrypted === true;
-  const bearer = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? "")?.[1];
-  return {
-    address,
-    confidential: isEncrypted || isLoopbackAddress(address),
-    ...(bearer === undefined ? {} : { bearer }),
-  };
-}
-
 /**
  * Answers an HTTP server's `upgrade` event. Refusals: 404 for any path but `/arcp`, 403 for a host or origin that is
  * not ours, 400 for what is no WebSocket handshake; each with a sentence as its body. Frames over `MAX_FRAME_BYTES`
@@ -76,9 +73,10 @@ export function acceptWebSocket(
   options: WebSocketOptions,
 ): Acceptance {
   const path = (request.url ?? "").split("?", 1)[0];
-  if (path !== ARCP_PATH) return refuse(socket, 404, `There is no WebSocket at this path. Connect to ${ARCP_PATH}.`);
+  if (path !== ARCP_PATH)
+    return refuseUpgrade(socket, 404, `There is no WebSocket at this path. Connect to ${ARCP_PATH}.`);
   const refusal = refuseHost(request.headers, request.socket.localAddress ?? "", options);
-  if (refusal !== undefined) return refuse(socket, 403, refusal);
+  if (refusal !== undefined) return refuseUpgrade(socket, 403, refusal);
 
   // `handleUpgrade` answers before it returns. A server object of its own keeps one upgrade's failure apart from others'.
   let accepted: WebSocket | undefined;
@@ -90,6 +88,9 @@ export function acceptWebSocket(
   handshake.handleUpgrade(request, socket, head, (ws) => {
     accepted = ws;
   });
-  if (accepted === undefined) return refuse(socket, 400, failure);
-  return { accepted: true, connection: createWebSocketConnection(accepted, socket, peerOf(request), options) };
+  if (accepted === undefined) return refuseUpgrade(socket, 400, failure);
+  return {
+    accepted: true,
+    connection: createWebSocketConnection(accepted, socket, options.findPeer(request), options),
+  };
 }

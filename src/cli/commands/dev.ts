@@ -1,8 +1,5 @@
 /** `leasehold dev`: agents for whoever works on them here, with a token made for this run; with `--run` a job at once. */
-import { join, resolve } from "node:path";
-import { createAuthenticator } from "../../identity/authenticator.ts";
 import { createDevToken } from "../../identity/dev-token.ts";
-import { createTokens, TOKEN_FILE } from "../../identity/token-file.ts";
 import { usageError } from "../cli-error.ts";
 import type { Target } from "../connection.ts";
 import { removeDevFile, writeDevFile } from "../dev-file.ts";
@@ -12,6 +9,7 @@ import { aborted, listenForInterrupt } from "../interrupt-signal.ts";
 import type { CliIo } from "../io.ts";
 import { createLineLog } from "../line-log.ts";
 import { openSessionAt } from "../open-session.ts";
+import { readCallers } from "../options/callers.ts";
 import { readJson } from "../options/input.ts";
 import { colorsFor } from "../render/colors.ts";
 import { jsonLine } from "../render/sanitize.ts";
@@ -59,9 +57,9 @@ export async function dev(files: readonly string[], options: DevOptions, io: Cli
   using interrupt = listenForInterrupt(io, ["output-closed"]);
 
   const devToken = createDevToken(io.world.random);
-  const tokens = createTokens(join(resolve(io.cwd, options.data), TOKEN_FILE), io.world);
+  const callers = { ...(await readCallers(options, io)), tokenSources: [devToken] };
   const log = createLineLog({ output: io.stderr, clock: io.world.clock, json, from: "warn" });
-  const serving = await startServing(files, options, createAuthenticator([devToken, tokens]), log, io);
+  const serving = await startServing(files, options, callers, log, io);
   const ending = AbortSignal.any([interrupt.signal, serving.broken]);
   try {
     const target = { url: serving.address.url, token: devToken.token };

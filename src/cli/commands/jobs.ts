@@ -1,82 +1,100 @@
 /** `leasehold jobs`: the jobs that the caller may see, newest first. */
-import type { JobStatus } from "../../client/job-handle.ts";
-import type { Session } from "../../client/session.ts";
-import type { JobFilter, JobListing } from "../../client/submission.ts";
 import { JOB_STATUSES } from "../../protocol/fields.ts";
+import { ListedJob } from "../api-job.ts";
+import { listItems, type Query } from "../api-request.ts";
 import { usageError } from "../cli-error.ts";
-import type { ConnectionOptions } from "../connection.ts";
+import { type ConnectionOptions, findTarget } from "../connection.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { listenForInterrupt } from "../interrupt-signal.ts";
 import type { CliIo } from "../io.ts";
-import { openSession } from "../open-session.ts";
-import { parseLimit } from "../options/numbers-and-times.ts";
+import { parseLimit, parsePast } from "../options/numbers-and-times.ts";
 import { colorsFor } from "../render/colors.ts";
+import { progressText } from "../render/progress-bar.ts";
 import { jsonLine } from "../render/sanitize.ts";
 import { shortDuration, tableLines } from "../render/table.ts";
 
-interface JobsOptions extends ConnectionOptions {
+export interface JobsOptions extends ConnectionOptions {
   readonly status?: readonly string[];
   readonly agent?: string;
-  readonly limit: string;
+  readonly since?: string;
+  readonly until?: string;
+  readonly principal?: string;
+  readonly limit?: string;
+  readonly all?: boolean;
   readonly json?: boolean;
 }
 
-function readStatus(text: string): JobStatus {
-  const status = JOB_STATUSES.find((known) => known === text);
-  if (status === undefined) throw usageError(`--status must be one of ${JOB_STATUSES.join(", ")}, not "${text}"`);
-  return status;
+const DEFAULT_LIMIT = "20";
+/** The largest page of `GET /api/jobs`. */
+const LARGEST_PAGE = 200;
+
+/** @param texts each a status, or several with commas between. */
+function readStatuses(texts: readonly string[]): string {
+  const statuses = texts.flatMap((text) => text.split(","));
+  for (const status of statuses) {
+    if (!JOB_STATUSES.some((known) => known === status)) {
+      throw usageError(`--status must be one of ${JOB_STATUSES.join(", ")}, not "${status}"`);
+    }
+  }
+  return statuses.join(",");
 }
 
-function jsonFields(job: JobListing): object {
+function readFilter({ status, agent, principal, ...options }: JobsOptions, now: number): Query {
+  const since = options.since === undefined ? undefined : parsePast(options.since, "--since", now);
+  const until = options.until === undefined ? undefined : parsePast(options.until, "--until", now);
+  if (since !== undefined && until !== undefined && since > until) throw usageError("--since is later than --until");
   return {
-    job_id: job.id,
-    agent: job.agent,
-    status: job.status,
-    created_at: job.createdAt,
-    parent_job_id: job.parentJobId,
-    lease: job.lease,
-    expires_at: job.expiresAt,
-    budget: job.budget,
-    trace_id: job.traceId,
-    last_job_seq: job.lastJobSeq,
+    status: status === undefined ? undefined : readStatuses(status),
+    agent,
+    principal,
+    created_after: since === undefined ? undefined : new Date(since).toISOString(),
+    created_before: until === undefined ? undefined : new Date(until).toISOString(),
   };
 }
 
-/** Up to `limit` jobs, from as many pages as that takes. */
-async function readJobs(
-  session: Session,
-  filter: JobFilter,
-  limit: number,
-  signal: AbortSignal,
-): Promise<JobListing[]> {
-  const found: JobListing[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await session.jobs({ ...filter, limit: limit - found.length, cursor }, { signal });
-    found.push(...page.jobs);
-    cursor = page.nextCursor;
-  } while (cursor !== undefined && found.length < limit);
-  return found.slice(0, limit);
+function readLimit({ limit, all }: JobsOptions): number {
+  if (all && limit !== undefined) throw usageError("--all and --limit exclude each other", "leave one of them out");
+  return all ? Number.POSITIVE_INFINITY : parseLimit(limit ?? DEFAULT_LIMIT);
+}
+
+/** What there is to say of a job under way. */
+function noteOf({ progress, waiting_for: waiting }: ListedJob): string {
+  if (progress !== undefined) return progressText(progress);
+  return waiting === undefined ? "" : `waits for ${waiting.message}`;
+}
+
+function print(jobs: readonly ListedJob[], io: CliIo): void {
+  const age = (createdAt: string): string => `${shortDuration(io.world.clock.now() - Date.parse(createdAt))} ago`;
+  const columns: readonly (readonly [header: string, cell: (job: ListedJob) => string, isShown: boolean])[] = [
+    ["JOB", ({ job_id }) => job_id, true],
+    ["STATUS", ({ status }) => status, true],
+    ["CREATED", ({ created_at }) => age(created_at), true],
+    ["AGENT", ({ agent }) => agent, true],
+    // Says nothing where it is the same for all.
+    ["WHOSE", ({ principal }) => principal, new Set(jobs.map(({ principal }) => principal)).size > 1],
+    ["PROGRESS", noteOf, jobs.some((job) => noteOf(job) !== "")],
+  ];
+  const shown = columns.filter(([, , isShown]) => isShown);
+  const header = shown.map(([name]) => name);
+  const rows = jobs.map((job) => shown.map(([, cell]) => cell(job)));
+  const style = { colors: colorsFor(io.stdout), width: io.stdout.width() };
+  for (const line of tableLines(header, rows, style)) io.stdout.write(`${line}\n`);
 }
 
 export async function jobs(options: JobsOptions, io: CliIo): Promise<ExitCode> {
-  const limit = parseLimit(options.limit);
-  const status = options.status?.map(readStatus);
+  const filter = readFilter(options, io.world.clock.now());
+  const limit = readLimit(options);
   using interrupt = listenForInterrupt(io);
-  await using session = await openSession(options, interrupt.signal, io);
-  const found = await readJobs(session, { status, agent: options.agent }, limit, interrupt.signal);
+  const target = await findTarget(options, io);
+  const listing = { name: "jobs", item: ListedJob, limit, largest: LARGEST_PAGE };
+  const found = listItems(target, "/api/jobs", filter, listing, interrupt.signal);
 
   if (options.json) {
-    for (const job of found) io.stdout.write(jsonLine(jsonFields(job)));
+    for await (const job of found) io.stdout.write(jsonLine(job));
     return EXIT.ok;
   }
-  if (found.length === 0) {
-    io.stderr.write("no jobs\n");
-    return EXIT.ok;
-  }
-  const age = (createdAt: string): string => `${shortDuration(io.world.clock.now() - Date.parse(createdAt))} ago`;
-  const rows = found.map((job) => [job.id, job.status, age(job.createdAt), job.agent]);
-  const style = { colors: colorsFor(io.stdout), width: io.stdout.width() };
-  for (const line of tableLines(["JOB", "STATUS", "CREATED", "AGENT"], rows, style)) io.stdout.write(`${line}\n`);
+  const all = await Array.fromAsync(found);
+  if (all.length === 0) io.stderr.write("no jobs\n");
+  else print(all, io);
   return EXIT.ok;
 }

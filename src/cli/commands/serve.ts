@@ -8,12 +8,16 @@ import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { aborted, listenForInterrupt } from "../interrupt-signal.ts";
 import type { CliIo } from "../io.ts";
 import { createLineLog } from "../line-log.ts";
+import { readCallers } from "../options/callers.ts";
 import { parseDuration } from "../options/numbers-and-times.ts";
 import { jsonLine } from "../render/sanitize.ts";
 import { type ServerOptions, startServing } from "../serving.ts";
 
 interface ServeOptions extends ServerOptions {
   readonly drain: string;
+  readonly stdio?: boolean;
+  /** `--data` was not given. */
+  readonly ownData: boolean;
 }
 
 const CREATE_ONE = "make one with `leasehold token create <name>`";
@@ -31,12 +35,14 @@ async function checkTokens({ host, data }: ServeOptions, log: Log, io: CliIo): P
 /** Serves until SIGINT, SIGTERM or SIGHUP; jobs under way then have `--drain` to end. */
 export async function serve(files: readonly string[], options: ServeOptions, io: CliIo): Promise<ExitCode> {
   const { json = false } = options;
-  using interrupt = listenForInterrupt(io, ["output-closed"]);
   const drainMs = parseDuration(options.drain, "--drain", 0) * 1_000;
+  if (options.stdio) return (await import("./serve-stdio.ts")).serveStdio(files, options, drainMs, io);
+  using interrupt = listenForInterrupt(io, ["output-closed"]);
   // stdout begins with the address; what is logged from here on goes to stderr, where nothing has to wait for it.
   const log = createLineLog({ output: io.stderr, clock: io.world.clock, json, from: "info" });
-  await checkTokens(options, log, io);
-  const serving = await startServing(files, options, undefined, log, io);
+  const callers = await readCallers(options, io);
+  if (callers.jwt === undefined && callers.anonymous !== true) await checkTokens(options, log, io);
+  const serving = await startServing(files, options, callers, log, io);
   const { url } = serving.address;
   if (json) io.stdout.write(jsonLine({ type: "ready", url, pid: io.pid, agents: serving.agents }));
   else io.stdout.write(`serving ${serving.agents.join(", ")} at ${url}\n`);

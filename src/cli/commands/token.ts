@@ -16,6 +16,7 @@ interface TokenOptions {
 
 interface CreateOptions extends TokenOptions {
   readonly principal?: string;
+  readonly tenant?: string;
   readonly operator?: boolean;
   readonly expires?: string;
 }
@@ -39,6 +40,7 @@ export async function createToken(name: string, options: CreateOptions, io: CliI
     name,
     roles: options.operator ? ["user", "operator"] : ["user"],
     ...(options.principal === undefined ? {} : { principal: options.principal }),
+    ...(options.tenant === undefined ? {} : { tenant: options.tenant }),
     ...(expiresAt === undefined ? {} : { expiresAt }),
   });
   if (options.json) {

@@ -4,6 +4,7 @@ import { usageError } from "../cli-error.ts";
 const SECONDS: Readonly<Record<string, number>> = { "": 1, s: 1, m: 60, h: 3_600, d: 86_400 };
 const DURATION = /^(\d{1,9})([smhd]?)$/;
 const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}/;
+const DAY = /^\d{4}-\d{2}-\d{2}$/;
 
 function parseWhole(text: string, name: string, from: number, to: number): number {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
@@ -20,6 +21,10 @@ export function parsePort(text: string): number {
 
 export function parseLimit(text: string): number {
   return parseWhole(text, "--limit", 1, 1_000);
+}
+
+export function parseMaxConnections(text: string): number {
+  return parseWhole(text, "--max-connections", 1, 1_000_000);
 }
 
 /** Seconds of `90`, `90s`, `30m`, `2h` or `1d`; at least `least`. */
@@ -45,4 +50,25 @@ export function parseInstant(text: string, name: string, now: number): number {
     );
   }
   return instant;
+}
+
+/**
+ * A point in time that has passed: ISO 8601, a day (its first moment, here), or how long ago.
+ * @param now milliseconds since the epoch.
+ * @returns milliseconds since the epoch.
+ */
+export function parsePast(text: string, name: string, now: number): number {
+  if (/^\d+[smhd]$/.test(text)) return now - parseDuration(text, name, 0) * 1_000;
+  const instant = Date.parse(DAY.test(text) ? `${text}T00:00` : INSTANT.test(text) ? text : "");
+  if (Number.isNaN(instant)) {
+    throw usageError(
+      `${name} must be a time such as 2026-05-13T23:42:00Z, a day, or how long ago such as 2h, not "${text}"`,
+    );
+  }
+  return instant;
+}
+
+/** The place of an entry on a job's log. */
+export function parsePosition(text: string, name: string): number {
+  return parseWhole(text, name, 1, 999_999_999);
 }

@@ -1,6 +1,6 @@
 import picocolors from "picocolors";
 import { describe, expect, it } from "vitest";
-import type { JobEvent } from "../../client/job-handle.ts";
+import type { JobEvent } from "../../client/job.ts";
 import { readEvent } from "../../protocol/event-bodies.ts";
 import { displayWidth } from "./display-width.ts";
 import { createEventLines } from "./event-lines.ts";

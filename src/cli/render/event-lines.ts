@@ -1,5 +1,5 @@
 /** A job's events as lines for people. */
-import type { JobEvent } from "../../client/job-handle.ts";
+import type { JobEvent } from "../../client/job.ts";
 import type { EventBody } from "../../protocol/event-bodies.ts";
 import type { Colors } from "./colors.ts";
 import { cut, pad, wrap } from "./display-width.ts";

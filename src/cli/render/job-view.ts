@@ -1,5 +1,5 @@
 /** How a job is shown while it is followed. `text-view.ts`, `json-view.ts` and `result-view.ts` are the three ways. */
-import type { JobEvent } from "../../client/job-handle.ts";
+import type { JobEvent } from "../../client/job.ts";
 
 export interface ShownJob {
   readonly id: string;

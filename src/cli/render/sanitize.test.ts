@@ -2,12 +2,20 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { jsonLine, safeLine, safeText } from "./sanitize.ts";
 
-/** What a terminal obeys, or what makes text read other than it is. */
+const INVISIBLE = [
+  [0x200b, 0x200f],
+  [0x2028, 0x202e],
+  [0x2060, 0x2069],
+  [0xfeff, 0xfeff],
+  [0xe0000, 0xe007f],
+] as const;
+
+/** What a terminal obeys or does not show, or what makes text read other than it is. */
 function obeyed(text: string): readonly string[] {
   return [...text].filter((character) => {
     const code = character.codePointAt(0) ?? 0;
     const isControl = code < 0x20 || (code >= 0x7f && code <= 0x9f);
-    return isControl || (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+    return isControl || INVISIBLE.some(([first, last]) => code >= first && code <= last);
   });
 }
 
@@ -17,6 +25,9 @@ const hostile = fc
     fc.oneof(
       fc.string({ unit: "binary" }),
       fc.integer({ min: 0, max: 0x9f }).map((code) => String.fromCharCode(code)),
+      fc.integer({ min: 0x2000, max: 0x2070 }).map((code) => String.fromCharCode(code)),
+      fc.integer({ min: 0xe0000, max: 0xe007f }).map((code) => String.fromCodePoint(code)),
+      fc.constantFrom("\ufeff", "\u200d", "👩", "\ufe0f"),
     ),
   )
   .map((parts) => parts.join(""));
@@ -31,7 +42,12 @@ describe("safeLine", () => {
   });
 
   it("leaves other text as it is", () => {
-    expect(safeLine("Größe 日本語 👩‍👩‍👧 ✓")).toBe("Größe 日本語 👩‍👩‍👧 ✓");
+    expect(safeLine("Größe 日本語 e\u0301 🚀 ❤️ ✓")).toBe("Größe 日本語 e\u0301 🚀 ❤️ ✓");
+  });
+
+  it("shows what has no shape, and takes joined emoji apart", () => {
+    expect(safeLine("a\u200bb\ufeff\u2066x\u{e0041}\u00ad")).toBe("a\\u200bb\\ufeff\\u2066x\\u{e0041}\\xad");
+    expect(safeLine("👩\u200d👩\u200d👧 ❤️\u200d🔥 a\u200db")).toBe("👩👩👧 ❤️🔥 a\\u200db");
   });
 
   it("leaves nothing that a terminal obeys", () => {

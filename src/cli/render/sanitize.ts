@@ -3,32 +3,47 @@
  * the window's title or forge our own lines. Everything that comes from outside passes through here on its way out.
  */
 
-/** Controls (C0, DEL, C1), lone surrogates, bidirectional overrides and Unicode's own line breaks. */
-const UNSAFE = /[\p{Cc}\p{Cs}\p{Bidi_Control}\u2028\u2029]/gu;
-const UNSAFE_BUT_LINES = /(?![\n\t])[\p{Cc}\p{Cs}\p{Bidi_Control}\u2028\u2029]/gu;
+/**
+ * Controls (C0, DEL, C1), lone surrogates, Unicode's own line breaks, and whatever has no shape of its own: overrides of
+ * direction, zero-width characters, tags. What picks an emoji's look (U+FE0E, U+FE0F) may stay.
+ */
+const UNSAFE = /[[\p{Cc}\p{Cs}\p{Default_Ignorable_Code_Point}\u2028\u2029\ufff9-\ufffb]--[\ufe0e\ufe0f]]/gv;
+const UNSAFE_BUT_LINES =
+  /[[\p{Cc}\p{Cs}\p{Default_Ignorable_Code_Point}\u2028\u2029\ufff9-\ufffb]--[\ufe0e\ufe0f\n\t]]/gv;
+/** What joins emoji to one. */
+const JOINERS = /(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f])\u200d(?=\p{Extended_Pictographic})/gv;
 
+/** As JSON writes it, so that what `jsonLine` prints reads as the same value. */
 function unicodeEscape(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  let escaped = "";
+  for (let index = 0; index < character.length; index++) {
+    escaped += `\\u${character.charCodeAt(index).toString(16).padStart(4, "0")}`;
+  }
+  return escaped;
 }
 
 function visible(character: string): string {
   if (character === "\n") return "\\n";
   if (character === "\t") return " ";
-  const code = character.charCodeAt(0);
-  return code <= 0xff ? `\\x${code.toString(16).padStart(2, "0")}` : unicodeEscape(character);
+  const code = character.codePointAt(0) ?? 0;
+  if (code <= 0xff) return `\\x${code.toString(16).padStart(2, "0")}`;
+  return code <= 0xffff ? unicodeEscape(character) : `\\u{${code.toString(16)}}`;
 }
 
-/** One line that is safe to print: what is unsafe becomes visible, such as `\x1b`; line breaks become `\n`. */
+/**
+ * One line that is safe to print: what is unsafe becomes visible, such as `\x1b`; line breaks become `\n`. Joined
+ * emoji come apart.
+ */
 export function safeLine(text: string): string {
-  return text.replace(UNSAFE, visible);
+  return text.replace(JOINERS, "").replace(UNSAFE, visible);
 }
 
 /** Text that is safe to print and keeps its lines and tabs. */
 export function safeText(text: string): string {
-  return text.replaceAll("\r\n", "\n").replace(UNSAFE_BUT_LINES, visible);
+  return text.replaceAll("\r\n", "\n").replace(JOINERS, "").replace(UNSAFE_BUT_LINES, visible);
 }
 
-/** `value` as one line of JSON. Same value; what JSON allows and a terminal obeys (C1 controls) is written as escapes. */
+/** `value` as one line of JSON. Same value; what JSON allows and a terminal obeys or does not show is written as escapes. */
 export function jsonLine(value: unknown): string {
   return `${JSON.stringify(value).replace(UNSAFE, unicodeEscape)}\n`;
 }

@@ -176,3 +176,8 @@ function keyed(key: string): string {
 function invalid(field: string, what: string): CodedError {
   return new CodedError("INVALID_REQUEST", `${field} ${what}`, { details: { field } });
 }
+
+/** The lease of a stored job; null for a job without one. */
+export function leaseOf(job: { readonly lease: string | null }): Lease | null {
+  return job.lease === null ? null : (JSON.parse(job.lease) as Lease);
+}

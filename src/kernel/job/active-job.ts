@@ -8,7 +8,7 @@ import { CodedError } from "../../protocol/errors.ts";
 import type { EntryKind } from "../../protocol/event-kinds.ts";
 import { EntryBuffer, eventPayload, terminalPayload } from "../log/entry.ts";
 import type { GroupCommit, Staged, TransitionSource } from "../log/group-commit.ts";
-import type { IdempotencyRow, Rows, StepRow, TreeClaim } from "../ports.ts";
+import type { ArtifactRow, IdempotencyRow, InputRow, Rows, StepRow, TreeClaim } from "../ports.ts";
 import type { JobRecord } from "./job-record.ts";
 import { type Decision, decide, type JobCommand, type JobState } from "./job-state.ts";
 
@@ -42,8 +42,11 @@ export class ActiveJob implements TransitionSource {
   #stateChanged = false;
   #ended = false;
   #evicted = false;
+  #input: InputRow | undefined;
   #idempotency: IdempotencyRow | undefined;
   #steps: StepRow[] = [];
+  /** Absent for nearly all commits. */
+  #artifacts: ArtifactRow[] | undefined;
   #listeners: CommitListener[] = [];
   #room: PromiseWithResolvers<void> | undefined;
 
@@ -56,6 +59,7 @@ export class ActiveJob implements TransitionSource {
     claim: TreeClaim;
     head: number;
     accepted: boolean;
+    input?: InputRow;
     idempotency?: IdempotencyRow;
     clock: Clock;
     commits: GroupCommit;
@@ -70,6 +74,7 @@ export class ActiveJob implements TransitionSource {
     this.claim = options.claim;
     this.#buffer = new EntryBuffer(options.head);
     this.#accepted = options.accepted;
+    this.#input = options.input;
     this.#idempotency = options.idempotency;
     this.#clock = options.clock;
     this.#commits = options.commits;
@@ -130,6 +135,12 @@ export class ActiveJob implements TransitionSource {
     this.touch();
   }
 
+  addArtifact(row: ArtifactRow): void {
+    this.#artifacts ??= [];
+    this.#artifacts.push(row);
+    this.touch();
+  }
+
   /** Calls `listener` when everything up to now is durable, or lost. */
   whenCommitted(listener: CommitListener): void {
     this.#listeners.push(listener);
@@ -152,6 +163,7 @@ export class ActiveJob implements TransitionSource {
     if (this.#evicted) return undefined;
     const { record } = this;
     const accepted = this.#accepted;
+    const moved = this.#stateChanged;
     const ended = this.#ended;
     const chunks = this.#buffer.take(record.id);
     const steps = this.#steps;
@@ -161,18 +173,22 @@ export class ActiveJob implements TransitionSource {
     else if (this.#stateChanged) rows.jobUpdates = [ended ? { ...record, outcome: null } : record];
     if (chunks.length > 0) rows.chunks = chunks;
     if (steps.length > 0) rows.steps = steps;
+    if (this.#artifacts !== undefined) rows.artifacts = this.#artifacts;
+    if (this.#input !== undefined) rows.inputs = [this.#input];
     if (this.#idempotency !== undefined) rows.idempotency = [this.#idempotency];
     this.#accepted = false;
     this.#stateChanged = false;
     this.#ended = false;
     this.#steps = [];
+    this.#artifacts = undefined;
+    this.#input = undefined;
     this.#idempotency = undefined;
     const waiters = this.#takeWaiters();
 
     return {
       root: record.root,
       ...(accepted && record.root === record.id ? {} : { claim: this.claim }),
-      transition: { job: record, accepted, ended, chunks },
+      transition: { job: record, accepted, moved, ended, chunks },
       rows,
       committed: () => {
         this.#durable = record;

@@ -7,11 +7,21 @@ import { CodedError } from "../../protocol/errors.ts";
 import type { EntryKind } from "../../protocol/event-kinds.ts";
 import type { JobHost } from "../agents-port.ts";
 import type { Guard } from "../authority/guard.ts";
+import type { LogMeter } from "../log/log-meter.ts";
+import type { ArtifactRow } from "../ports.ts";
 import type { ActiveJob } from "./active-job.ts";
+import type { ArtifactIntake, ArtifactLabel, JobArtifacts } from "./artifacts.ts";
 import type { JobRecord } from "./job-record.ts";
 
 /** Longest body of one event, in UTF-16 units of JSON text: ASCII then still fits a 1 MiB frame with its envelope. */
 export const MAX_ENTRY_LENGTH = 1_000_000;
+
+/** What bounds the job's log. */
+export interface LogBound {
+  readonly meter: LogMeter;
+  /** Ends the job, which shuts the attempt out. */
+  onFull(error: CodedError): void;
+}
 
 export class Attempt implements JobHost {
   readonly job: JobRecord;
@@ -19,12 +29,23 @@ export class Attempt implements JobHost {
   readonly guard: Guard;
   readonly steps: ReadonlyMap<string, string | null>;
   readonly #active: ActiveJob;
+  readonly #bound: LogBound;
+  readonly #artifacts: JobArtifacts;
+  #intake: ArtifactIntake | undefined;
   #controller: AbortController | undefined;
   #stopped: (() => CodedError) | undefined;
   #expired: CodedError | undefined;
 
-  constructor(active: ActiveJob, guard: Guard, steps: ReadonlyMap<string, string | null>) {
+  constructor(
+    active: ActiveJob,
+    guard: Guard,
+    steps: ReadonlyMap<string, string | null>,
+    artifacts: JobArtifacts,
+    bound: LogBound,
+  ) {
     this.#active = active;
+    this.#bound = bound;
+    this.#artifacts = artifacts;
     this.job = active.record;
     this.attempt = active.record.attempt;
     this.guard = {
@@ -65,6 +86,7 @@ export class Attempt implements JobHost {
         },
       );
     }
+    this.#admit(body);
     return this.#active.append(kind, name, body);
   }
 
@@ -81,8 +103,21 @@ export class Attempt implements JobHost {
 
   recordStep(name: string, value: string | null): Promise<void> {
     this.#assertRunning();
+    this.#admit(value ?? "");
     this.#active.addStep({ job: this.job.id, name, value });
     return this.flush();
+  }
+
+  async putArtifact(
+    label: ArtifactLabel,
+    content: AsyncIterable<Uint8Array>,
+    tell: (row: ArtifactRow) => string,
+  ): Promise<ArtifactRow> {
+    this.#assertRunning();
+    this.#intake ??= this.#artifacts.intake(this.#active, this.attempt, this.signal, (body) => {
+      this.append("artifact_ref", "artifact_ref", body);
+    });
+    return this.#intake.put(label, content, tell);
   }
 
   /** Shuts the agent out. Idempotent: the first reason stands. It is made only where somebody asks for it. */
@@ -90,6 +125,18 @@ export class Attempt implements JobHost {
     if (this.#stopped !== undefined) return;
     this.#stopped = reason;
     this.#controller?.abort(reason());
+  }
+
+  /** An entry that does not fit ends the job, whatever the agent makes of it; nothing of the entry is recorded. */
+  #admit(body: string): void {
+    const { meter, onFull } = this.#bound;
+    if (meter.admit(body)) return;
+    onFull(
+      new CodedError("INTERNAL_ERROR", `the job's log has reached its limit of ${meter.limit} bytes (maxLogBytes)`, {
+        details: { limit: "maxLogBytes", bytes: meter.limit },
+      }),
+    );
+    this.#assertRunning();
   }
 
   #assertRunning(): void {

@@ -62,7 +62,7 @@ describe("max_runtime_sec", () => {
     await world.advance(1_000);
     store.release();
     await world.settle();
-    const [job] = await kernel.listJobs({ principal: "t/me", limit: 1 });
+    const [job] = await kernel.listJobs({ principals: ["t/me"], limit: 1 });
     expect((await log(job?.id ?? "")).map(({ payload }) => payload.code)).toEqual(["TIMEOUT"]);
     expect(ran).toBe(false);
   });

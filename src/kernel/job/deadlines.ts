@@ -17,15 +17,26 @@ interface Deadline {
   readonly outcome: Outcome;
 }
 
+/**
+ * When a job's `max_runtime_sec` runs out, in milliseconds since the epoch; null while it waits for its first attempt,
+ * and for a job without one. It is counted from the start of the first attempt: a job does not run while it waits.
+ */
+export function runtimeEndsAt(job: Pick<JobRecord, "createdAt" | "deadlineAt" | "startedAt">): number | null {
+  if (job.deadlineAt === null || job.startedAt === null) return null;
+  return job.startedAt + (job.deadlineAt - job.createdAt);
+}
+
 /** The first deadline of a job, or undefined when it has none. */
 export function firstDeadline(job: JobRecord): Deadline | undefined {
+  if (job.deadlineAt === null && job.expiresAt === null) return undefined;
   const deadlines: Deadline[] = [];
-  if (job.deadlineAt !== null) {
+  const endsAt = runtimeEndsAt(job);
+  if (endsAt !== null) {
     const error = new CodedError(
       "TIMEOUT",
-      `the job ran past its max_runtime_sec, which ended at ${formatTime(job.deadlineAt)}`,
+      `the job ran past its max_runtime_sec, which ended at ${formatTime(endsAt)}`,
     );
-    deadlines.push({ at: job.deadlineAt, outcome: { status: "timed_out", error: error.toBody() } });
+    deadlines.push({ at: endsAt, outcome: { status: "timed_out", error: error.toBody() } });
   }
   if (job.expiresAt !== null) {
     const expired = formatTime(job.expiresAt);

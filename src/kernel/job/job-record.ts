@@ -16,11 +16,13 @@ export interface JobRecord extends JobState {
   readonly version: string;
   /** 32 hex digits. */
   readonly traceId: string;
-  /** What was asked for, as JSON text of `Submission`; immutable. */
-  readonly submission: string;
+  /** The span that submitted the job, and its flags, such as `00f067aa0ba902b7-01` (§11); null where only a trace was named. */
+  readonly traceParent: string | null;
+  /** JSON text of the `Lease`, immutable; null for a job without one, which may do nothing that needs one. */
+  readonly lease: string | null;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
-  /** When `max_runtime_sec` runs out, in milliseconds since the epoch. */
+  /** `createdAt` and `max_runtime_sec`, in milliseconds since the epoch. When it runs out says `runtimeEndsAt`. */
   readonly deadlineAt: number | null;
   /** When the lease expires, in milliseconds since the epoch (§9.5). */
   readonly expiresAt: number | null;

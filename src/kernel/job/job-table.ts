@@ -4,7 +4,7 @@ import type { Clock } from "../../platform/world.ts";
 import type { CodedError } from "../../protocol/errors.ts";
 import type { JobId } from "../ids.ts";
 import type { GroupCommit } from "../log/group-commit.ts";
-import type { IdempotencyRow, TreeClaim } from "../ports.ts";
+import type { IdempotencyRow, InputRow, TreeClaim } from "../ports.ts";
 import { ActiveJob } from "./active-job.ts";
 import type { JobRecord } from "./job-record.ts";
 
@@ -13,6 +13,8 @@ export interface NewActiveJob {
   readonly claim: TreeClaim;
   readonly head: number;
   readonly accepted: boolean;
+  /** Of a job that is accepted, unless it has none. */
+  readonly input?: InputRow;
   readonly idempotency?: IdempotencyRow;
 }
 

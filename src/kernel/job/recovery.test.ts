@@ -93,15 +93,89 @@ describe("a job that was running when the process died", () => {
   it.each([
     ["its agent", []],
     ["[arcp-7.5-no-migration] the version it was submitted to", [{ ...persistent, version: "2.0.0" }]],
-  ])("ends with a retryable error when %s is gone", async (_, agents) => {
-    const first = await createTestKernel({ agents: [persistent] });
+  ])("[reading-version-awaited] waits, and ends with an error that says so, when %s is gone", async (_, agents) => {
+    const first = await createTestKernel({ agents: [persistent], jobLimits: { maxAgentWaitSec: 60 } });
     const { job } = await first.submit("persistent");
     const later = await first.crash({ agents });
-    expect((await later.log(job.id)).at(-1)).toMatchObject(LOST);
+    await later.world.advance(59_999);
+    expect(await later.stored(job.id)).toMatchObject({ status: "running", attempt: 1 });
+    await later.world.advance(1);
+    expect((await later.log(job.id)).at(-1)).toMatchObject({
+      code: "E",
+      payload: {
+        code: "AGENT_NOT_AVAILABLE",
+        message: expect.stringContaining("waited 60 s for persistent@1.0.0 after a restart"),
+      },
+    });
     expect((await later.stored(job.id)).version).toBe("1.0.0");
+    expect([later.kernel.unfinished, later.world.pendingTimers]).toEqual([0, 0]);
   });
 
-  it("is run five times, with growing pauses from the third attempt on, and then ends with a retryable error", async () => {
+  it("runs again as soon as its version is there again", async () => {
+    const registered = [{ ...persistent, version: "2.0.0" }];
+    const first = await createTestKernel({ agents: [persistent] });
+    const { job } = await first.submit("persistent");
+    const later = await first.crash({ agents: registered });
+    await later.world.advance(7_000);
+    registered.push({ ...persistent, version: "1.0.0" });
+    await later.world.advance(5_000);
+    expect(await later.stored(job.id)).toMatchObject({ status: "success", attempt: 2, version: "1.0.0" });
+    expect(later.world.pendingTimers).toBe(0);
+  });
+
+  it("can be cancelled, or run out of time, while it waits for its version", async () => {
+    const first = await createTestKernel({ agents: [persistent] });
+    const one = await first.submit("persistent");
+    const two = await first.submit("persistent", null, { maxRuntimeSec: 60 });
+    const later = await first.crash({ agents: [] });
+    void later.kernel.cancel({ job: one.job.id }, () => {});
+    await later.world.advance(60_000);
+    expect([(await later.stored(one.job.id)).status, (await later.stored(two.job.id)).status]).toEqual([
+      "cancelled",
+      "timed_out",
+    ]);
+    expect(later.world.pendingTimers).toBe(0);
+  });
+
+  it("[reading-unknown-outcome] has a result for every tool call that was under way, which says that its outcome is unknown", async () => {
+    const call = (host: JobHost, id: string) =>
+      host.append("tool_call", "tool_call", JSON.stringify({ tool: "t", args: {}, call_id: id }));
+    const result = (host: JobHost, id: string) =>
+      host.append("tool_result", "tool_result", JSON.stringify({ call_id: id, result: 1 }));
+    const calling = anAgent(
+      "calling",
+      async (host) => {
+        if (host.attempt > 1) return host.attempt === 2 ? new Promise<never>(() => {}) : {};
+        for (const id of ["a", "b", "c"]) call(host, id);
+        result(host, "b");
+        // Far enough on that the calls stand in other chunks than the end of the log.
+        for (let entry = 0; entry < 1_000; entry++) await say(host, "x");
+        result(host, "c");
+        await host.flush();
+        return new Promise<never>(() => {});
+      },
+      { restart: "always" },
+    );
+    const first = await createTestKernel({ agents: [calling] });
+    const { job } = await first.submit("calling");
+    const before = (await first.log(job.id)).length;
+    const second = await first.crash();
+    expect((await second.log(job.id)).slice(before)).toMatchObject([
+      { payload: { kind: "status", body: { phase: "restarted" } } },
+      {
+        payload: {
+          kind: "tool_result",
+          body: { call_id: "a", error: { code: "INTERNAL_ERROR", retryable: false, details: { outcome: "unknown" } } },
+        },
+      },
+    ]);
+    // And only one: the next attempt finds nothing open.
+    const third = await second.crash();
+    await third.world.advance(1_000);
+    expect((await third.log(job.id)).slice(before + 2).map(({ code }) => code)).toEqual(["s", "R"]);
+  });
+
+  it("[reading-attempts] is run five times, with growing pauses from the third attempt on, and then ends with a retryable error", async () => {
     let test = await createTestKernel({ agents: [doomed] });
     const { job } = await test.submit("doomed");
     for (const [attempt, pause] of [

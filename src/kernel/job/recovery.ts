@@ -6,13 +6,15 @@
 import type { Log } from "../../platform/log.ts";
 import type { Timer, World } from "../../platform/world.ts";
 import { CodedError } from "../../protocol/errors.ts";
-import type { Agents } from "../agents-port.ts";
+import type { Agents, RunnableAgent } from "../agents-port.ts";
 import type { JobId, NodeId } from "../ids.ts";
 import type { Store, TreeClaim } from "../ports.ts";
+import type { ActiveJob } from "./active-job.ts";
 import { firstDeadline } from "./deadlines.ts";
 import type { JobRecord } from "./job-record.ts";
 import { isTerminal } from "./job-state.ts";
 import type { JobTable } from "./job-table.ts";
+import { readOpenCalls } from "./open-calls.ts";
 import type { Runner } from "./run.ts";
 
 /** A job is run at most this often; one that keeps taking the process down with it must end some day. */
@@ -22,6 +24,8 @@ const FIRST_PAUSE_MS = 1_000;
 /** Until a job whose commit failed is taken up: doubles from the first to the last, until a commit of the job succeeds. */
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 30_000;
+/** How often a job that waits for its version of its agent looks for it. */
+const LOOK_FOR_AGENT_MS = 5_000;
 
 export class Recovery {
   readonly #agents: Agents;
@@ -30,18 +34,29 @@ export class Recovery {
   readonly #log: Log;
   readonly #table: JobTable;
   readonly #runner: Runner;
+  readonly #maxAgentWaitMs: number;
   /** How long each job waits the next time one of its commits fails; absent for the first time. */
   readonly #retryMs = new Map<JobId, number>();
   readonly #retries = new Set<Timer>();
   #closed = false;
 
-  constructor(options: { agents: Agents; store: Store; world: World; log: Log; table: JobTable; runner: Runner }) {
+  /** @param options.maxAgentWaitSec how long a job waits for its version of its agent; anew with each start. */
+  constructor(options: {
+    agents: Agents;
+    store: Store;
+    world: World;
+    log: Log;
+    table: JobTable;
+    runner: Runner;
+    maxAgentWaitSec: number;
+  }) {
     this.#agents = options.agents;
     this.#store = options.store;
     this.#world = options.world;
     this.#log = options.log;
     this.#table = options.table;
     this.#runner = options.runner;
+    this.#maxAgentWaitMs = options.maxAgentWaitSec * 1_000;
   }
 
   /** Takes over every tree nobody owns. Call once, before anything can be submitted. */
@@ -93,33 +108,73 @@ export class Recovery {
       return;
     }
     this.#runner.hold(job);
-    const obstacle = this.#obstacleToRunning(record);
+    this.#resume(job, record.status === "pending" ? [] : await readOpenCalls(this.#store, record.id));
+  }
+
+  /** Gives a held job its next attempt, or its end. */
+  #resume(job: ActiveJob, openCalls: readonly string[]): void {
+    const { record } = job;
+    // One that has passed meanwhile ends the job before its agent could run again.
+    const deadline = firstDeadline(record);
+    const agent = this.#findAgent(record);
+    if (agent instanceof CodedError) {
+      if (deadline !== undefined && deadline.at <= this.#world.clock.now()) this.#runner.end(job, deadline.outcome);
+      else this.#waitForAgent(job, openCalls, agent);
+      return;
+    }
+    const obstacle = obstacleToRunning(record, agent);
     if (obstacle !== undefined) {
       this.#runner.end(job, { status: "error", error: obstacle.toBody() });
       return;
     }
-    // One that has passed meanwhile ends the job before its agent could run again.
-    const deadline = firstDeadline(record);
     if (deadline !== undefined && deadline.at <= this.#world.clock.now()) {
       this.#runner.end(job, deadline.outcome);
       return;
     }
-    if (record.attempt < 2) this.#runner.start(job);
-    else this.#runner.startAfter(job, FIRST_PAUSE_MS * 2 ** (record.attempt - 2));
+    this.#runner.closeCalls(job, openCalls);
+    if (record.attempt < 2) this.#runner.start(job, agent);
+    else {
+      this.#runner.pause(job, FIRST_PAUSE_MS * 2 ** (record.attempt - 2), () => this.#runner.start(job, agent));
+    }
   }
 
-  /** Why the job cannot have another attempt; undefined when it can. */
-  #obstacleToRunning(record: JobRecord): CodedError | undefined {
-    const lost = `the runtime stopped while the job was running (attempt ${record.attempt})`;
+  /** The very version the job was submitted to (§7.5), or why it cannot be had. */
+  #findAgent(record: JobRecord): RunnableAgent | CodedError {
     try {
-      const agent = this.#agents.resolve(`${record.agent}@${record.version}`);
-      if (record.status === "pending") return undefined;
-      if (agent.restart === "never") return new CodedError("INTERNAL_ERROR", `${lost}; submit it again`);
-    } catch {
-      const wanted = `${record.agent}@${record.version}`;
-      return new CodedError("INTERNAL_ERROR", `${lost}, and ${wanted} is not registered any more; submit it again`);
+      return this.#agents.resolve(`${record.agent}@${record.version}`);
+    } catch (error) {
+      if (error instanceof CodedError) return error;
+      throw error;
     }
-    if (record.attempt < MAX_ATTEMPTS) return undefined;
-    return new CodedError("INTERNAL_ERROR", `${lost}, the last of ${MAX_ATTEMPTS}`);
   }
+
+  /** A node without its version never runs a job under another: the job waits for it, and ends when it does not come. */
+  #waitForAgent(job: ActiveJob, openCalls: readonly string[], missing: CodedError): void {
+    const wanted = `${job.record.agent}@${job.record.version}`;
+    const until = this.#world.clock.now() + this.#maxAgentWaitMs;
+    this.#log.warn({ job: job.record.id, agent: wanted }, "a job waits for its version of its agent");
+    const look = (): void => {
+      const left = until - this.#world.clock.now();
+      if (!(this.#findAgent(job.record) instanceof CodedError)) {
+        this.#resume(job, openCalls);
+      } else if (left > 0) {
+        this.#runner.pause(job, Math.min(left, LOOK_FOR_AGENT_MS), look);
+      } else {
+        const waited = `the job waited ${this.#maxAgentWaitMs / 1_000} s for ${wanted} after a restart of the runtime`;
+        const { code, details } = missing;
+        const error = new CodedError(code, `${waited}; ${missing.message}`, { ...(details && { details }) });
+        this.#runner.end(job, { status: "error", error: error.toBody() });
+      }
+    };
+    look();
+  }
+}
+
+/** Why the job cannot have another attempt; undefined when it can. */
+function obstacleToRunning(record: JobRecord, agent: RunnableAgent): CodedError | undefined {
+  if (record.status === "pending") return undefined;
+  const lost = `the runtime stopped while the job was running (attempt ${record.attempt})`;
+  if (agent.restart === "never") return new CodedError("INTERNAL_ERROR", `${lost}; submit it again`);
+  if (record.attempt < MAX_ATTEMPTS) return undefined;
+  return new CodedError("INTERNAL_ERROR", `${lost}, the last of ${MAX_ATTEMPTS}`);
 }

@@ -2,36 +2,55 @@
 import type { Log } from "../../platform/log.ts";
 import type { Timer, World } from "../../platform/world.ts";
 import { CodedError } from "../../protocol/errors.ts";
-import type { AgentReturn, Agents } from "../agents-port.ts";
+import type { AgentReturn, Agents, RunnableAgent } from "../agents-port.ts";
 import { createGuard } from "../authority/guard.ts";
 import type { JobId } from "../ids.ts";
+import { LogMeter } from "../log/log-meter.ts";
 import type { Store } from "../ports.ts";
+import type { PrincipalKey } from "../principal.ts";
 import type { ActiveJob } from "./active-job.ts";
+import type { JobArtifacts } from "./artifacts.ts";
 import { Attempt } from "./attempt.ts";
 import { armDeadline } from "./deadlines.ts";
 import type { Outcome } from "./job-state.ts";
-import { readSubmission } from "./submission.ts";
+import type { RunSlots } from "./run-slots.ts";
 
 /** What a run holds on to until its job's outcome is fixed. */
 interface Run {
-  readonly deadline: Timer | undefined;
+  deadline: Timer | undefined;
   /** Runs until the next attempt may start. */
   pause?: Timer;
+  /** Calls of an earlier attempt whose outcome nobody knows: told of when the next one starts. */
+  openCalls?: readonly string[];
   attempt?: Attempt;
 }
 
 export class Runner {
   readonly #agents: Agents;
   readonly #store: Store;
+  readonly #artifacts: JobArtifacts;
   readonly #world: World;
   readonly #log: Log;
+  readonly #slots: RunSlots;
+  readonly #maxLogBytes: number;
   readonly #runs = new Map<JobId, Run>();
 
-  constructor(options: { agents: Agents; store: Store; world: World; log: Log }) {
+  constructor(options: {
+    agents: Agents;
+    store: Store;
+    artifacts: JobArtifacts;
+    world: World;
+    log: Log;
+    slots: RunSlots;
+    maxLogBytes: number;
+  }) {
     this.#agents = options.agents;
     this.#store = options.store;
+    this.#artifacts = options.artifacts;
     this.#world = options.world;
     this.#log = options.log;
+    this.#slots = options.slots;
+    this.#maxLogBytes = options.maxLogBytes;
   }
 
   /** Takes charge of a job: from now on its deadline ends it, whether or not an attempt is under way. */
@@ -41,22 +60,32 @@ export class Runner {
     });
   }
 
-  /**
-   * Starts the next attempt of a held job as soon as its start is durable.
-   * @param parsed the checked input, where the caller has it; later attempts read it from the submission again.
-   */
-  start(job: ActiveJob, parsed?: { readonly input: unknown }): void {
-    if (job.apply({ type: "start" }) === undefined) return;
-    job.whenCommitted((error) => {
-      const run = this.#runs.get(job.record.id);
-      if (error === undefined && run !== undefined) void this.#attempt(job, run, parsed);
-    });
+  /** See `RunSlots.assertRoom`. */
+  assertRoom(principal: PrincipalKey, agent: RunnableAgent): void {
+    this.#slots.assertRoom(principal, agent);
   }
 
-  /** Starts the next attempt of a held job after `pauseMs`, unless it is released before. */
-  startAfter(job: ActiveJob, pauseMs: number): void {
+  /**
+   * Starts the next attempt of a held job as soon as it has a slot and its start is durable. Until then it waits.
+   * @param parsed the checked input, where the caller has it; attempts that had to wait, and later ones, read it from the
+   * submission again.
+   */
+  start(job: ActiveJob, agent: RunnableAgent, parsed?: { readonly input: unknown }): void {
+    const { record } = job;
+    if (!this.#runs.has(record.id)) return;
+    if (this.#slots.take(record, agent, () => this.#start(job, undefined))) this.#start(job, parsed);
+  }
+
+  /** Calls `then` after `pauseMs`, unless the job is released before. */
+  pause(job: ActiveJob, pauseMs: number, then: () => void): void {
     const run = this.#runs.get(job.record.id);
-    if (run !== undefined) run.pause = this.#world.timers.after(pauseMs, () => this.start(job));
+    if (run !== undefined) run.pause = this.#world.timers.after(pauseMs, then);
+  }
+
+  /** When the next attempt starts, each of these calls gets a result that says that its outcome is unknown. */
+  closeCalls(job: ActiveJob, openCalls: readonly string[]): void {
+    const run = this.#runs.get(job.record.id);
+    if (run !== undefined) run.openCalls = openCalls;
   }
 
   /**
@@ -78,6 +107,29 @@ export class Runner {
     run.deadline?.cancel();
     run.pause?.cancel();
     run.attempt?.stop(reason);
+    this.#slots.release(id);
+  }
+
+  #start(job: ActiveJob, parsed: { readonly input: unknown } | undefined): void {
+    const { id } = job.record;
+    const run = this.#runs.get(id);
+    const decision = job.apply({ type: "start" });
+    if (run === undefined || decision === undefined) {
+      this.#slots.release(id);
+      return;
+    }
+    if (decision.state.attempt === 1 && job.record.deadlineAt !== null) {
+      // Its time runs from here on, and not while it waited.
+      run.deadline?.cancel();
+      run.deadline = armDeadline(job.record, this.#world, (outcome) => this.end(job, outcome));
+    }
+    if (run.openCalls !== undefined) {
+      for (const callId of run.openCalls) job.append("tool_result", "tool_result", unknownOutcome(callId));
+      delete run.openCalls;
+    }
+    job.whenCommitted((error) => {
+      if (error === undefined && this.#runs.get(id) === run) void this.#attempt(job, run, parsed);
+    });
   }
 
   async #attempt(job: ActiveJob, run: Run, parsed: { readonly input: unknown } | undefined): Promise<void> {
@@ -86,13 +138,23 @@ export class Runner {
     const held = (): boolean => this.#runs.get(record.id) === run;
     try {
       const agent = this.#agents.resolve(`${record.agent}@${record.version}`);
-      const input = parsed === undefined ? await agent.parseInput(readSubmission(record).input) : parsed.input;
+      const input = parsed === undefined ? await agent.parseInput(await this.#readInput(record.id)) : parsed.input;
       const steps = new Map<string, string | null>();
+      let logBytes = 0;
       if (record.attempt > 1) {
         for (const step of await this.#store.readSteps(record.id)) steps.set(step.name, step.value);
+        logBytes = await this.#store.readLogBytes(record.id);
       }
       if (!held()) return;
-      const attempt = new Attempt(job, createGuard(record.expiresAt, this.#world.clock), steps);
+      const meter = new LogMeter({
+        limit: this.#maxLogBytes,
+        bytes: logBytes,
+        onNear: () => this.#measureLog(record.id, meter),
+      });
+      const attempt = new Attempt(job, createGuard(record.expiresAt, this.#world.clock), steps, this.#artifacts, {
+        meter,
+        onFull: (error) => this.end(job, { status: "error", error: error.toBody() }),
+      });
       run.attempt = attempt;
       const returned = await agent.run(attempt, input);
       if (attempt.expired !== undefined) throw attempt.expired;
@@ -104,6 +166,18 @@ export class Runner {
       this.end(job, { status: "error", error: failure.toBody() });
     }
   }
+
+  async #readInput(id: JobId): Promise<unknown> {
+    const text = await this.#store.readInput(id);
+    return text === undefined ? undefined : JSON.parse(text);
+  }
+
+  #measureLog(id: JobId, meter: LogMeter): void {
+    this.#store.readLogBytes(id).then(
+      (bytes) => meter.correct(bytes),
+      (error: unknown) => this.#log.warn({ job: id, err: error }, "the size of a job's log could not be read"),
+    );
+  }
 }
 
 function succeeded(returned: AgentReturn): Outcome {
@@ -114,6 +188,15 @@ function internalError(error: unknown): CodedError {
   const message =
     error instanceof Error ? error.message : `it threw ${typeof error === "object" ? "an object" : String(error)}`;
   return new CodedError("INTERNAL_ERROR", `the agent failed: ${message}`, { cause: error });
+}
+
+function unknownOutcome(callId: string): string {
+  const error = new CodedError(
+    "INTERNAL_ERROR",
+    "the runtime stopped while this call was under way: whether it took effect is unknown",
+    { retryable: false, details: { outcome: "unknown" } },
+  );
+  return JSON.stringify({ call_id: callId, error: error.toBody() });
 }
 
 /** What a shut-out agent's signal and its further calls report. */

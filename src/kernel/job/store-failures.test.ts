@@ -168,7 +168,7 @@ describe("a submission that cannot be stored", () => {
     await expect(submit("held")).rejects.toThrow(lost);
     await world.advance(60_000);
     expect([hosts.length, kernel.unfinished, world.pendingTimers]).toEqual([0, 0, 0]);
-    expect(await kernel.listJobs({ principal: "t/me", limit: 10 })).toEqual([]);
+    expect(await kernel.listJobs({ principals: ["t/me"], limit: 10 })).toEqual([]);
   });
 
   it("can be made again, and then works", async () => {
@@ -210,5 +210,72 @@ describe("a store that cannot tell what is on the disk", () => {
     store.failNext(new StoreError("no space"));
     await expect(submit("echo")).rejects.toThrow(lost);
     expect(fatal).toEqual([]);
+  });
+});
+
+describe("a disk that is full", () => {
+  /** Says something all the time, and awaits what it says. */
+  const chatty = (restart: "never" | "always") =>
+    anAgent(
+      "chatty",
+      async (host) => {
+        for (let entry = 0; entry < 1_000_000; entry++) {
+          await say(host, "x".repeat(100));
+          if (entry % 20 === 0) await host.flush();
+          if (entry % 200 === 199) await new Promise((resolve) => host.signal.addEventListener("abort", resolve));
+        }
+        return {};
+      },
+      { restart },
+    );
+
+  it.each(["never", "always"] as const)(
+    "refuses submissions with a retryable error, serves reads, and a chatty job goes on or ends soon after (restart: %s)",
+    async (restart) => {
+      const { submit, store, world, log, stored, kernel } = await createTestKernel({ agents: [chatty(restart), echo] });
+      const { job } = await submit("chatty");
+      const before = (await log(job.id)).length;
+      store.fillDisk();
+      void kernel.cancel({ job: "nobody" }, () => {}).catch(() => {});
+      const cancelled = kernel.cancel({ job: job.id }, () => {});
+      cancelled.catch(() => {});
+      // For an hour nothing can be written: no error of it escapes, and what was there can be read.
+      for (let minute = 0; minute < 60; minute++) {
+        await world.advance(60_000);
+        await expect(submit("echo", minute)).rejects.toThrow(lost);
+      }
+      await expect(cancelled).rejects.toThrow(lost);
+      expect((await kernel.readJob(job.id))?.status).toBe("running");
+      expect(await kernel.readChunks({ job: job.id, after: 0, limit: 10_000 })).not.toEqual([]);
+      expect(await log(job.id)).toHaveLength(before);
+
+      store.freeDisk();
+      await world.advance(30_000);
+      expect((await submit("echo", 1)).job.status).toBe("running");
+      if (restart === "never") {
+        expect((await log(job.id)).at(-1)).toMatchObject({ code: "E", payload: { code: "INTERNAL_ERROR" } });
+        expect([kernel.unfinished, world.pendingTimers]).toEqual([0, 0]);
+        return;
+      }
+      expect(await stored(job.id)).toMatchObject({ status: "running", attempt: 2 });
+      const again = kernel.cancel({ job: job.id }, () => {});
+      await world.settle();
+      await again;
+      expect([(await stored(job.id)).status, kernel.unfinished, world.pendingTimers]).toEqual(["cancelled", 0, 0]);
+    },
+  );
+
+  it("that is full again and again does not run a job more than five times", async () => {
+    const { submit, store, world, log, stored, kernel } = await createTestKernel({ agents: [chatty("always")] });
+    const { job } = await submit("chatty");
+    for (let fill = 0; fill < 6 && kernel.unfinished > 0; fill++) {
+      store.fillDisk();
+      void kernel.cancel({ job: job.id }, () => {}).catch(() => {});
+      await world.advance(1_000);
+      store.freeDisk();
+      await world.advance(120_000);
+    }
+    expect(await stored(job.id)).toMatchObject({ status: "error", attempt: 5 });
+    expect((await log(job.id)).at(-1)?.payload).toMatchObject({ code: "INTERNAL_ERROR" });
   });
 });

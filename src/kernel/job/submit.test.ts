@@ -27,7 +27,8 @@ describe("submitting a job", () => {
       agent: "deaf",
       version: "1.0.0",
       traceId: "0af7651916cd43dd8448eb211c80319c",
-      submission: JSON.stringify({ input: { a: 1 }, lease: null }),
+      traceParent: null,
+      lease: null,
       createdAt: world.clock.now(),
       deadlineAt: null,
       expiresAt: null,
@@ -109,9 +110,9 @@ describe("submitting a job", () => {
       },
       { parseInput: async (input) => (input as number) * 2 },
     );
-    const { submit } = await createTestKernel({ agents: [doubling] });
+    const { submit, store } = await createTestKernel({ agents: [doubling] });
     const { job } = await submit("doubling", 21);
-    expect([got, JSON.parse(job.submission).input]).toEqual([42, 21]);
+    expect([got, await store.readInput(job.id)]).toEqual([42, "21"]);
   });
 
   it("[arcp-9.5-in-future] refuses a lease that has expired", async () => {
@@ -137,7 +138,7 @@ describe("submitting a job", () => {
     submitted.catch(() => {});
     await world.settle();
     await expect(submitted).rejects.toThrow("the connection broke");
-    const [job] = await kernel.listJobs({ principal: "t/me", limit: 10 });
+    const [job] = await kernel.listJobs({ principals: ["t/me"], limit: 10 });
     expect([job?.status, kernel.unfinished]).toEqual(["success", 0]);
   });
 });
@@ -172,7 +173,7 @@ describe("submitting with an idempotency key", () => {
     const { submit, kernel } = await createTestKernel({ agents: [echo, deaf] });
     await submit("echo", 1, keyed);
     await expect(submit(agent, input, { ...keyed, ...more })).rejects.toThrow(refusal("DUPLICATE_KEY"));
-    expect(await kernel.listJobs({ principal: "t/me", limit: 10 })).toHaveLength(1);
+    expect(await kernel.listJobs({ principals: ["t/me"], limit: 10 })).toHaveLength(1);
   });
 
   it("[reading-idempotency-scope] keeps the keys of principals apart", async () => {
@@ -244,6 +245,23 @@ describe("submitting with an idempotency key", () => {
     expect(await submit("echo", 2, keyed)).toMatchObject({ repeated: false });
   });
 
+  it.each([0, -1, Number.NaN, Infinity, 1_000_000_001])(
+    "refuses a max_runtime_sec of %s, and takes the largest and a fraction of a millisecond",
+    async (maxRuntimeSec) => {
+      const { submit, world } = await createTestKernel({ agents: [deaf] });
+      await expect(submit("deaf", 1, { maxRuntimeSec })).rejects.toThrow(
+        expect.objectContaining({ code: "INVALID_REQUEST", details: { field: "max_runtime_sec" } }),
+      );
+      const least = await submit("deaf", 1, { maxRuntimeSec: 0.000_1 });
+      const most = await submit("deaf", 1, { maxRuntimeSec: 1_000_000_000 });
+      expect([least.job.deadlineAt, most.job.deadlineAt]).toEqual([
+        least.job.createdAt + 1,
+        most.job.createdAt + 1_000_000_000_000,
+      ]);
+      await world.advance(1);
+    },
+  );
+
   it("lets a repeat that waited take over when the first could not be stored", async () => {
     const { kernel, store, world } = await createTestKernel({ agents: [echo] });
     store.failNext();
@@ -290,6 +308,6 @@ describe("submitting with an idempotency key", () => {
     const snapshot = await first.store.crashImage(() => true);
     const later = await createTestKernel({ agents: [echo], snapshot });
     expect(await later.submit("echo", 1, keyed)).toMatchObject({ repeated: true });
-    expect(await later.kernel.listJobs({ principal: "t/me", limit: 10 })).toHaveLength(1);
+    expect(await later.kernel.listJobs({ principals: ["t/me"], limit: 10 })).toHaveLength(1);
   });
 });

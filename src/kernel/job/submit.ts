@@ -4,7 +4,7 @@ import type { World } from "../../platform/world.ts";
 import { CodedError } from "../../protocol/errors.ts";
 import type { Agents } from "../agents-port.ts";
 import { parseLease } from "../authority/lease.ts";
-import type { SessionId } from "../ids.ts";
+import type { JobId, SessionId } from "../ids.ts";
 import type { IdempotencyRow, Store } from "../ports.ts";
 import { type Principal, type PrincipalKey, principalKey } from "../principal.ts";
 import { digestOf, MAX_NESTING } from "./digest.ts";
@@ -12,8 +12,9 @@ import type { JobRecord } from "./job-record.ts";
 import { INITIAL_STATE } from "./job-state.ts";
 import type { JobTable } from "./job-table.ts";
 import type { Runner } from "./run.ts";
-import type { Submission } from "./submission.ts";
 
+/** Some 31 years: within what dates and timers can express. The same bound as on the wire. */
+const MAX_RUNTIME_SEC = 1_000_000_000;
 /** Of W3C trace context: 32 hex digits (§11). */
 const TRACE_ID_BYTES = 16;
 
@@ -33,6 +34,8 @@ export interface SubmitRequest {
   readonly maxRuntimeSec?: number;
   /** 32 hex digits; drawn when absent. */
   readonly traceId?: string;
+  /** The span of that trace that submits, and its flags: 16 and 2 hex digits with a dash. */
+  readonly traceParent?: string;
 }
 
 export interface Accepted {
@@ -47,22 +50,32 @@ export class Submissions {
   readonly #world: World;
   readonly #table: JobTable;
   readonly #runner: Runner;
+  readonly #readJob: (id: JobId) => Promise<JobRecord | undefined>;
   /** Submissions with a key that are not durable yet, by principal and key: a repeat waits for them. */
   readonly #underWay = new Map<string, Promise<unknown>>();
 
-  constructor(options: { agents: Agents; store: Store; world: World; table: JobTable; runner: Runner }) {
+  /** @param options.readJob the job as it was last committed. */
+  constructor(options: {
+    agents: Agents;
+    store: Store;
+    world: World;
+    table: JobTable;
+    runner: Runner;
+    readJob: (id: JobId) => Promise<JobRecord | undefined>;
+  }) {
     this.#agents = options.agents;
     this.#store = options.store;
     this.#world = options.world;
     this.#table = options.table;
     this.#runner = options.runner;
+    this.#readJob = options.readJob;
   }
 
   /**
    * Accepts a job. `accepted` is called in the turn in which the acceptance became durable, before anything of the job
    * is published; the promise resolves after it.
    * @throws CodedError INVALID_REQUEST, AGENT_NOT_AVAILABLE, AGENT_VERSION_NOT_AVAILABLE, DUPLICATE_KEY, or
-   * INTERNAL_ERROR when the store failed.
+   * INTERNAL_ERROR when the store failed, or when too many jobs wait to run.
    */
   async submit(request: SubmitRequest, accepted: (answer: Accepted) => void): Promise<void> {
     const key = request.idempotencyKey;
@@ -96,9 +109,9 @@ export class Submissions {
         { details: { field: "idempotency_key" } },
       );
     }
-    const job = this.#table.get(known.job)?.durable ?? (await this.#store.readJob(known.job));
-    if (job === undefined)
-      throw new CodedError("INTERNAL_ERROR", `job ${known.job} of this idempotency_key cannot be read`);
+    const job = await this.#readJob(known.job);
+    // Removed by retention in this very moment: the key is free.
+    if (job === undefined) return this.#accept(request, idempotency, accepted);
     accepted({ job, repeated: true });
   }
 
@@ -113,26 +126,26 @@ export class Submissions {
       request.leaseRequest === undefined && request.leaseConstraints === undefined
         ? null
         : parseLease(request.leaseRequest, request.leaseConstraints, now);
+    if (request.maxRuntimeSec !== undefined) assertRuntime(request.maxRuntimeSec);
     const parsing = agent.parseInput(request.input);
     const input = parsing instanceof Promise ? await parsing : parsing;
 
+    const principal = principalKey(request.principal);
+    this.#runner.assertRoom(principal, agent);
     const id = this.#world.ids.next("job");
-    const submission: Submission = {
-      input: request.input,
-      lease,
-      ...(request.maxRuntimeSec === undefined ? {} : { maxRuntimeSec: request.maxRuntimeSec }),
-    };
+    const text = textOf(request.input);
     const record: JobRecord = {
       ...INITIAL_STATE,
       id,
       root: id,
       parent: null,
-      principal: principalKey(request.principal),
+      principal,
       session: request.session,
       agent: agent.name,
       version: agent.version,
       traceId: request.traceId ?? toHex(this.#world.random.bytes(TRACE_ID_BYTES)),
-      submission: textOf(submission),
+      traceParent: request.traceParent ?? null,
+      lease: lease === null ? null : JSON.stringify(lease),
       createdAt: now,
       deadlineAt: request.maxRuntimeSec === undefined ? null : now + Math.ceil(request.maxRuntimeSec * 1000),
       expiresAt: lease?.expiresAt ?? null,
@@ -142,6 +155,7 @@ export class Submissions {
       claim: { root: id, epoch: 1 },
       head: 0,
       accepted: true,
+      ...(text === undefined ? {} : { input: { job: id, text } }),
       ...(idempotency && { idempotency: { ...idempotency, job: id } }),
     });
     this.#runner.hold(job);
@@ -163,20 +177,28 @@ export class Submissions {
           reject(fault);
         }
       });
-      this.#runner.start(job, { input });
+      this.#runner.start(job, agent, { input });
     });
   }
 }
 
 /** What must be the same for a repeated key to mean the same job. Who asks, and how the trace is named, need not be. */
 function parametersOf(request: SubmitRequest): unknown {
-  const { agent, input, leaseRequest, leaseConstraints, maxRuntimeSec } = request;
-  return { agent, input, leaseRequest, leaseConstraints, maxRuntimeSec };
+  const { agent, input, leaseConstraints, leaseRequest, maxRuntimeSec } = request;
+  return { agent, input, leaseConstraints, leaseRequest, maxRuntimeSec };
 }
 
-function textOf(submission: Submission): string {
+function assertRuntime(seconds: number): void {
+  if (seconds > 0 && seconds <= MAX_RUNTIME_SEC) return;
+  throw new CodedError("INVALID_REQUEST", `max_runtime_sec must be above 0 and at most ${MAX_RUNTIME_SEC} seconds`, {
+    details: { field: "max_runtime_sec" },
+  });
+}
+
+/** As JSON text; undefined for no input. */
+function textOf(input: unknown): string | undefined {
   try {
-    return JSON.stringify(submission);
+    return JSON.stringify(input);
   } catch (error) {
     throw new CodedError(
       "INVALID_REQUEST",

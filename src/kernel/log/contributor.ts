@@ -11,6 +11,8 @@ export interface Transition {
   readonly job: JobRecord;
   /** True when this commit inserts the job. */
   readonly accepted: boolean;
+  /** True when this commit moves the job's state: a first or further attempt, the beginning of its end, its end. */
+  readonly moved: boolean;
   /** True when this commit puts the job's terminal entry on its log. */
   readonly ended: boolean;
   /** Entries appended in this commit, in order; none for a transition without entries. */

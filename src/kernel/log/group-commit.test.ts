@@ -68,7 +68,7 @@ function setUp(faces: readonly string[] = []) {
         return {
           root: id,
           ...(accepted ? {} : { claim: { root: id, epoch: 1 } }),
-          transition: { job, accepted, ended: false, chunks: [] },
+          transition: { job, accepted, moved: false, ended: false, chunks: [] },
           rows: accepted ? { jobs: [job] } : { jobUpdates: [{ ...job, status: "running" as const }] },
           committed: () => heard.push(`${id} committed`),
           failed: (error) => heard.push(`${id} failed: ${(error as Error).name}`),

@@ -10,6 +10,7 @@ export const handleAck: Handler<"session.ack"> = (context, message) => {
   const { session } = context;
   const upTo = Math.min(message.payload.last_processed_seq, session.stream.sent);
   session.acknowledged = Math.max(session.acknowledged, upTo);
+  session.stream.acknowledge(upTo);
   if (!session.releasing && session.acknowledged - session.released >= RELEASE_EVERY) release(context);
 };
 

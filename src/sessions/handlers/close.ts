@@ -2,7 +2,8 @@
 import { CLOSE } from "../../protocol/framing.ts";
 import type { Handler } from "./handler.ts";
 
-export const handleClose: Handler<"session.close"> = ({ channel }, message) => {
+export const handleClose: Handler<"session.close"> = ({ channel, session }, message) => {
+  session.closed = true;
   channel.send("session.closed", { request_id: message.id });
   channel.close(CLOSE.normal, "closed by the client");
 };

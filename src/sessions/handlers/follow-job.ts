@@ -1,14 +1,40 @@
 /** Makes a session follow a job from a position on, durably. To be called in the session's turn for that job. */
 import type { Follow } from "../../kernel/ports.ts";
 import { CodedError } from "../../protocol/errors.ts";
+import { beyondLimit } from "../limits.ts";
 import type { HandlerContext } from "./handler.ts";
 
 /**
  * A session receives each job's log once: what it follows already simply goes on, and at most gains the right to cancel.
  * @param then runs in the turn in which the follow is durable, before the first event of the job is sent.
- * @throws CodedError INTERNAL_ERROR when the store failed, RESUME_WINDOW_EXPIRED when the session is over.
+ * @throws CodedError INTERNAL_ERROR when the store failed, or the session follows as many jobs as it may by subscribing;
+ * RESUME_WINDOW_EXPIRED when the session is over.
  */
-export function followJob(
+export async function followJob(
+  context: HandlerContext,
+  follow: Pick<Follow, "job" | "cursor" | "mayCancel">,
+  then: () => void,
+): Promise<void> {
+  const { session, limits } = context;
+  const { follows } = session.stream;
+  if (!follow.mayCancel && !follows.has(follow.job)) {
+    const most = limits.maxFollowsPerSession;
+    if (follows.size + session.subscribing >= most) {
+      throw beyondLimit(
+        "maxFollowsPerSession",
+        `this session follows ${most} jobs already; unsubscribe from one first`,
+      );
+    }
+  }
+  session.subscribing++;
+  try {
+    await storeFollow(context, follow, then);
+  } finally {
+    session.subscribing--;
+  }
+}
+
+function storeFollow(
   { kernel, outbox, session }: HandlerContext,
   follow: Pick<Follow, "job" | "cursor" | "mayCancel">,
   then: () => void,

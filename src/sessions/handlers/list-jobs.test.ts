@@ -93,9 +93,11 @@ describe("a listing", () => {
     expect(seen).toEqual([4, 3, 2, 1, 0]);
   });
 
-  it("is cut short, with a cursor, where submissions are large", async () => {
-    const input = "x".repeat(600_000);
-    for (let job = 0; job < 3; job++) jobs.push((await client.submit("echo", input)).payload.job_id);
+  it("is cut short, with a cursor, where leases are large", async () => {
+    // As large as they may be: half of `PAGE_LENGTH`.
+    const patterns = Array.from({ length: 256 }, (_, index) => `${index}`.padEnd(1_024, "x"));
+    const lease_request = { "tool.call": patterns, "agent.delegate": patterns };
+    for (let job = 0; job < 3; job++) jobs.push((await client.submit("echo", 1, { lease_request })).payload.job_id);
     const first = await list();
     const second = await list({ cursor: first.next_cursor });
     expect([first, second].map((page) => page.jobs.map(({ job_id }) => jobs.indexOf(job_id)))).toEqual([

@@ -1,10 +1,10 @@
 /**
- * `session.list_jobs` (§6.6): the principal's own jobs, newest first. The cursor is the last job of a page, which holds
- * fewer jobs than were asked for once their submissions together reach `PAGE_LENGTH`.
+ * `session.list_jobs` (§6.6): the jobs that the principal may see, newest first. The cursor is the last job of a page, which holds
+ * fewer jobs than were asked for once their leases together reach `PAGE_LENGTH`.
  */
 import type { JobStatus } from "../../kernel/job/job-state.ts";
+import { listedLength } from "../../kernel/job/list.ts";
 import { PAGE_LENGTH } from "../../kernel/ports.ts";
-import { principalKey } from "../../kernel/principal.ts";
 import { listingOf } from "../job-view.ts";
 import type { Handler } from "./handler.ts";
 
@@ -12,13 +12,13 @@ const DEFAULT_PAGE = 100;
 const LARGEST_PAGE = 1_000;
 
 export const handleListJobs: Handler<"session.list_jobs"> = async (context, message) => {
-  const { kernel, principal, session, channel, turns } = context;
+  const { kernel, principal, visibility, session, channel, turns } = context;
   await turns.next(session);
   if (channel.isGone) return;
   const { filter, limit, cursor } = message.payload;
   const page = Math.min(limit ?? DEFAULT_PAGE, LARGEST_PAGE);
   const jobs = await kernel.listJobs({
-    principal: principalKey(principal),
+    principals: visibility.observable(principal),
     ...(filter.status === undefined ? {} : { status: storedStatuses(filter.status) }),
     ...(filter.agent === undefined ? {} : { agent: filter.agent }),
     ...(filter.created_after === undefined ? {} : { createdAfter: Date.parse(filter.created_after) }),
@@ -28,11 +28,11 @@ export const handleListJobs: Handler<"session.list_jobs"> = async (context, mess
   });
   const shown = jobs.slice(0, page);
   const heads = await kernel.readHeads(shown.map((job) => job.id));
-  const length = jobs.reduce((sum, { submission }) => sum + submission.length, 0);
+  const length = jobs.reduce((sum, job) => sum + listedLength(job), 0);
   const next = jobs.length > page || length >= PAGE_LENGTH ? shown.at(-1)?.id : undefined;
   channel.send("session.jobs", {
     request_id: message.id,
-    jobs: shown.map((job) => listingOf(job, heads.get(job.id) ?? 0)),
+    jobs: shown.map((job) => listingOf(job, heads.get(job.id) ?? 0, session.principal)),
     ...(next === undefined ? {} : { next_cursor: next }),
   });
 };

@@ -114,7 +114,7 @@ describe("answers", () => {
       code: "INTERNAL_ERROR",
       retryable: true,
     });
-    expect(await inner.listJobs({ principal: "tests/ann", limit: 9 })).toEqual([]);
+    expect((await inner.listJobs({ principals: ["tests/ann"], limit: 9 })).jobs).toEqual([]);
     runtime.errors.length = 0;
     expect((await client.submit("echo", undefined, { idempotency_key: "k" })).payload.job_id).toMatch(/^job_/);
     await runtime.world.advance(1_000);
@@ -254,7 +254,7 @@ describe("a repeated key in the same session [reading-reattach-same-session] [ar
     const accepted = [...ofType(client.take(), "job.accepted"), ...ofType(other.take(), "job.accepted")];
     expect(accepted).toHaveLength(10);
     expect(new Set(accepted.map(({ job_id }) => job_id)).size).toBe(1);
-    expect(await inner.listJobs({ principal: "tests/ann", limit: 9 })).toHaveLength(1);
+    expect((await inner.listJobs({ principals: ["tests/ann"], limit: 9 })).jobs).toHaveLength(1);
   });
 
   it("is a conflict with other parameters [arcp-7.2-duplicate-key]", async () => {

@@ -29,6 +29,7 @@ export const handleSubmit: Handler<"job.submit"> = async (context, message) => {
         ...(payload.idempotency_key === undefined ? {} : { idempotencyKey: payload.idempotency_key }),
         ...(payload.max_runtime_sec === undefined ? {} : { maxRuntimeSec: payload.max_runtime_sec }),
         ...(message.trace_id === undefined ? {} : { traceId: message.trace_id }),
+        ...(message.trace_parent === undefined ? {} : { traceParent: message.trace_parent }),
       },
       (accepted) => {
         if (accepted.repeated) {

@@ -1,11 +1,12 @@
-/** `job.subscribe` and `job.unsubscribe` (§7.6): following a job of the same principal, without the right to cancel it. */
+/** `job.subscribe` and `job.unsubscribe` (§7.6): following a job that one may see, without the right to cancel it. Audited. */
 import type { JobId } from "../../kernel/ids.ts";
 import { CodedError } from "../../protocol/errors.ts";
 import type { MessageOf } from "../../protocol/registry.ts";
 import { agentReference, boundsOf, wireStatus } from "../job-view.ts";
 import { followJob } from "./follow-job.ts";
 import type { Handler, HandlerContext } from "./handler.ts";
-import { findVisibleJob } from "./visible-job.ts";
+import { jobSeqAt } from "./own-place.ts";
+import { auditDecision, findVisibleJob } from "./visible-job.ts";
 import { isLogEnded } from "./whole-log.ts";
 
 export const handleSubscribe: Handler<"job.subscribe"> = (context, message) =>
@@ -15,12 +16,13 @@ async function subscribe(context: HandlerContext, message: MessageOf<"job.subscr
   const { kernel, session, channel, turns } = context;
   await turns.next(session);
   const { job_id: id, from_job_seq, from_event_seq, history } = message.payload;
-  await findVisibleJob(context, id);
+  await findVisibleJob(context, id, "job.subscribe");
   const head = (await kernel.readHeads([id])).get(id) ?? 0;
   const ended = await isLogEnded(kernel, id, head);
   // Read after the head: the status told never lags behind the place from which the log follows.
-  const job = await findVisibleJob(context, id);
-  const from = from_job_seq ?? from_event_seq ?? 0;
+  const job = await findVisibleJob(context, id, "job.subscribe");
+  auditDecision(context, "job.subscribe", job, true);
+  const from = from_job_seq ?? (await positionOf(context, id, from_event_seq));
   // Beyond the head means full history, never nothing.
   const wanted = from > head ? 0 : from;
   const followed = session.stream.follows.get(id);
@@ -40,6 +42,11 @@ async function subscribe(context: HandlerContext, message: MessageOf<"job.subscr
   // A log that is had to its end has nothing to follow; a follow of it would stand in the way of a later one.
   if (followed !== undefined || (ended && cursor === head)) answer();
   else await followJob(context, { job: id, cursor, mayCancel: false }, answer);
+}
+
+/** A place of this session's stream for this job stands for the entry there; any other is a position in the job's log. */
+async function positionOf(context: HandlerContext, job: JobId, fromEventSeq = 0): Promise<number> {
+  return (await jobSeqAt(context, job, fromEventSeq)) ?? fromEventSeq;
 }
 
 export const handleUnsubscribe: Handler<"job.unsubscribe"> = (context, message) =>

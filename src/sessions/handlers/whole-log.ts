@@ -22,8 +22,8 @@ export async function hasWholeLog({ kernel, session, turns }: HandlerContext, id
   for (;;) {
     await turns.next(session);
     const segments = await kernel.readSegments(session.id, after, PAGE_SEGMENTS);
-    for (const { job, firstJobSeq, lastJobSeq } of segments) {
-      if (job !== id) continue;
+    for (const { job, firstJobSeq, lastJobSeq, frame } of segments) {
+      if (job !== id || frame !== undefined) continue;
       if (firstJobSeq === 1 || firstJobSeq - 1 === reached) reached = lastJobSeq;
       else reached = undefined;
       if (reached === head) return true;

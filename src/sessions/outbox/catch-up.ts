@@ -1,42 +1,60 @@
 /**
  * Brings a connection to the head of its session's stream. First come the places that are durable and that this
  * connection has not been sent; then entries nobody has placed yet, page by page, each page with a commit of its own;
- * once a look at all followed logs finds nothing more, the stream goes live. A full socket pauses it: the cursors wait.
+ * once no followed log lags, the stream goes live. A full socket pauses it: the cursors wait.
+ *
+ * What a page costs does not grow with the number of follows: only logs in `lagging` are looked at, several to a page.
+ * Nothing read from the stream is kept over an await: jobs, cursors and the connection are looked at anew each time.
  */
 
 import type { JobId } from "../../kernel/ids.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import { lastSeqOf } from "../../kernel/log/entry.ts";
 import { chunkAfter } from "../../kernel/log/follow.ts";
-import type { Chunk, Segment } from "../../kernel/ports.ts";
+import { type Chunk, PAGE_LENGTH, type Segment } from "../../kernel/ports.ts";
 import type { Log } from "../../platform/log.ts";
-import type { Timers } from "../../platform/world.ts";
+import type { World } from "../../platform/world.ts";
 import { CLOSE } from "../../protocol/framing.ts";
 import type { Connection } from "../../transports/connection.ts";
+import { AssembledResults } from "./assembled-result.ts";
+import { backPressureFrame, type Lagging, TELL_EVERY_MS } from "./back-pressure.ts";
 import type { FramedJob } from "./event-frames.ts";
 import type { Outbox } from "./outbox.ts";
 import { PlacementPlan, type SessionStream } from "./session-stream.ts";
 
-/** Entries read, placed and sent at a time. */
+/** Entries read, placed and sent at a time, and the jobs they may come from. A page also ends at `PAGE_LENGTH`. */
 const PAGE_ENTRIES = 4_096;
+const PAGE_JOBS = 64;
 /** Segments read at a time while replaying. */
 const PAGE_SEGMENTS = 256;
 /** After a fault of the store: how long until the next try. */
 const RETRY_MS = 1_000;
 
-type JobReader = Pick<Kernel, "readChunks" | "readSegments" | "readHeads" | "readJob" | "plan">;
+type JobReader = Pick<
+  Kernel,
+  "readChunks" | "readSegments" | "readJob" | "readResult" | "readArtifact" | "addArtifact" | "plan"
+>;
+
+/** Entries of one job that follow `after`. */
+interface Lag {
+  readonly job: FramedJob;
+  readonly after: number;
+  readonly chunks: readonly Chunk[];
+}
 
 export class CatchUp {
   readonly #kernel: JobReader;
   readonly #outbox: Outbox;
-  readonly #timers: Timers;
+  readonly #world: World;
   readonly #log: Log;
+  readonly #results: AssembledResults;
 
-  constructor(options: { kernel: JobReader; outbox: Outbox; timers: Timers; log: Log }) {
+  constructor(options: { kernel: JobReader; outbox: Outbox; world: World; log: Log }) {
     this.#kernel = options.kernel;
     this.#outbox = options.outbox;
-    this.#timers = options.timers;
+    this.#world = options.world;
     this.#log = options.log;
+    this.#results = new AssembledResults(options.kernel);
   }
 
   /** Feeds `connection` whenever its stream is not live, for as long as it is the stream's connection. Never rejects. */
@@ -57,7 +75,7 @@ export class CatchUp {
   /** Waits `RETRY_MS`, or until the connection is not the stream's any more. */
   async #pause(stream: SessionStream, connection: Connection): Promise<void> {
     let over = false;
-    const timer = this.#timers.after(RETRY_MS, () => {
+    const timer = this.#world.timers.after(RETRY_MS, () => {
       over = true;
       stream.signal();
     });
@@ -70,11 +88,10 @@ export class CatchUp {
 
   async #step(stream: SessionStream, connection: Connection): Promise<void> {
     if (stream.sent < stream.head) return this.#replay(stream, connection);
-    const heads = await this.#kernel.readHeads([...stream.follows.keys()]);
-    for (const [job, followed] of stream.follows) {
-      if (followed.cursor < (heads.get(job) ?? 0)) return this.#placePage(stream, connection, job, followed.cursor);
-    }
-    await this.#goLive(stream, connection);
+    if (stream.untold !== undefined) return this.#tell(stream, connection, stream.untold);
+    const page = await this.#readLagging(stream);
+    if (page.length > 0) await this.#place(stream, connection, page);
+    else if (stream.lagging.size === 0) await this.#goLive(stream, connection);
   }
 
   /** Sends places that are durable already. */
@@ -90,10 +107,17 @@ export class CatchUp {
     }
     for (const segment of segments) {
       const job = await this.#framedJob(segment.job);
+      if (segment.frame !== undefined) {
+        if (stream.connection !== connection) return;
+        connection.send(stream.framesOf({ segment, chunks: [], job }, stream.sent));
+        stream.sent = Math.max(stream.sent, segment.lastEventSeq);
+        continue;
+      }
       let from = segment.firstJobSeq - 1;
       let firstEventSeq = segment.firstEventSeq;
       while (from < segment.lastJobSeq) {
-        const chunks = clip(await this.#page(segment.job, from, segment.lastJobSeq), from, segment.lastJobSeq);
+        const page = clip(await this.#page(segment.job, from, segment.lastJobSeq), from, segment.lastJobSeq);
+        const chunks = stream.needsWholeResults ? await this.#results.put(page) : page;
         const last = chunks.at(-1);
         if (last === undefined) throw new Error(`entries after ${from} of job ${segment.job} are missing`);
         const visible = chunks.reduce((sum, chunk) => sum + stream.countVisible(chunk.kinds), 0);
@@ -114,15 +138,75 @@ export class CatchUp {
     }
   }
 
-  /** Places and sends the next entries of one job. */
-  async #placePage(stream: SessionStream, connection: Connection, job: JobId, after: number): Promise<void> {
-    const framedJob = await this.#framedJob(job);
-    const chunks = clip(await this.#page(job, after), after);
-    if (chunks.length === 0) return;
+  /**
+   * The next entries that have no place. A job whose log holds none does not lag any more; it is taken from `lagging`
+   * before its log is read, so that a commit that lands meanwhile puts it back.
+   */
+  async #readLagging(stream: SessionStream): Promise<Lag[]> {
+    const page: Lag[] = [];
+    let entries = 0;
+    let length = 0;
+    for (const id of firstOf(stream.lagging, PAGE_JOBS)) {
+      if (entries >= PAGE_ENTRIES || length >= PAGE_LENGTH) break;
+      const after = stream.follows.get(id)?.cursor;
+      stream.lagging.delete(id);
+      if (after === undefined) continue;
+      try {
+        const read = clip(await this.#page(id, after, undefined, PAGE_ENTRIES - entries), after);
+        const chunks = stream.needsWholeResults ? await this.#results.put(read) : read;
+        if (chunks.length === 0) continue;
+        page.push({ job: await this.#framedJob(id), after, chunks });
+        for (const { payloads } of chunks) {
+          entries += payloads.length;
+          for (const payload of payloads) length += payload.length;
+        }
+      } catch (error) {
+        this.#putBack(stream, id);
+        throw error;
+      }
+      // There may be more of it: known when nothing is found, or its terminal ends the follow.
+      this.#putBack(stream, id);
+    }
+    return page;
+  }
+
+  /** Told aloud: a newer connection may have gone live while the job was in the hands of this one. */
+  #putBack(stream: SessionStream, job: JobId): void {
+    if (stream.follows.has(job)) stream.lag(job);
+  }
+
+  /** Places and sends a page, but for what somebody else has placed meanwhile. */
+  async #place(stream: SessionStream, connection: Connection, page: readonly Lag[]): Promise<void> {
     await this.#planned((resolve, reject) => {
-      if (stream.connection !== connection || stream.follows.get(job)?.cursor !== after) return resolve();
+      if (stream.connection !== connection) return resolve();
       const plan = new PlacementPlan(stream);
-      plan.add(framedJob, chunks);
+      for (const { job, after, chunks } of page) {
+        if (stream.follows.get(job.id)?.cursor === after) plan.add(job, chunks);
+      }
+      return {
+        rows: { segments: plan.segments, unfollows: plan.unfollows },
+        committed: () => {
+          this.#outbox.publish(plan);
+          resolve();
+        },
+        failed: reject,
+      };
+    });
+  }
+
+  /** Tells a client that it lags, at a place of its stream. Not if it was told a moment ago. */
+  async #tell(stream: SessionStream, connection: Connection, lagging: Lagging): Promise<void> {
+    const { clock, ids } = this.#world;
+    stream.untold = undefined;
+    if (clock.now() - stream.toldAt < TELL_EVERY_MS) return;
+    stream.toldAt = clock.now();
+    await this.#planned((resolve, reject) => {
+      if (stream.connection !== connection) return resolve();
+      const plan = new PlacementPlan(stream);
+      const id = ids.next("msg");
+      plan.addFrame(lagging.job, (eventSeq) =>
+        backPressureFrame(stream.session, lagging, { id, eventSeq, now: clock.now() }),
+      );
       return {
         rows: { segments: plan.segments },
         committed: () => {
@@ -137,7 +221,8 @@ export class CatchUp {
   /** Nothing is missing as far as the store knows. Decided between two commits, where nothing can be under way. */
   #goLive(stream: SessionStream, connection: Connection): Promise<void> {
     return this.#planned((resolve) => {
-      if (stream.connection === connection && !stream.behind && stream.sent === stream.head) stream.mode = "live";
+      const isAtHead = stream.lagging.size === 0 && !stream.behind && stream.sent === stream.head;
+      if (stream.connection === connection && isAtHead) stream.mode = "live";
       return resolve();
     });
   }
@@ -157,9 +242,15 @@ export class CatchUp {
     return job;
   }
 
-  #page(job: JobId, after: number, upTo?: number): Promise<readonly Chunk[]> {
-    return this.#kernel.readChunks({ job, after, limit: PAGE_ENTRIES, ...(upTo === undefined ? {} : { upTo }) });
+  #page(job: JobId, after: number, upTo?: number, limit = PAGE_ENTRIES): Promise<readonly Chunk[]> {
+    return this.#kernel.readChunks({ job, after, limit, ...(upTo === undefined ? {} : { upTo }) });
   }
+}
+
+function firstOf<Item>(items: Iterable<Item>, count: number): Item[] {
+  const first: Item[] = [];
+  for (const item of items) if (first.push(item) === count) break;
+  return first;
 }
 
 /** The entries of `chunks` after `after` and up to `upTo`. */

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { createMemoryStore, type MemoryStore } from "../../stores/memory/memory-store.ts";
 import { createFaultyStore, type FaultyStore } from "../../testing/faulty-store.ts";
-import { ALL_FEATURES, isSequenced, type Sequenced, type TestClient, theOne } from "../test-client.ts";
+import { ALL_FEATURES, isOnLog, isSequenced, type Sequenced, type TestClient, theOne } from "../test-client.ts";
 import { startTestRuntime, type TestRuntime } from "../test-runtime.ts";
 import { streamProblems } from "../test-stream-laws.ts";
 
@@ -121,7 +121,7 @@ describe("a client that does not read", () => {
     client.send("job.submit", { agent: "flood", input: { n: 5_000, every: 50 } });
     other.send("job.submit", { agent: "flood", input: { n: 1_000, every: 50 } });
     expect(await eventsAt(other)).toHaveLength(1_001);
-    const jobs = await inner.listJobs({ principal: "tests/ann", limit: 9 });
+    const { jobs } = await inner.listJobs({ principals: ["tests/ann"], limit: 9 });
     expect(jobs.map(({ status }) => status)).toEqual(["success", "success"]);
     // One page of catching up, at most, goes beyond it.
     expect(client.line.inFlight).toBeLessThan(5_000);
@@ -135,7 +135,7 @@ describe("a client that does not read", () => {
     client.line.resume();
     const events = await eventsAt(client);
     expect(streamProblems(events)).toEqual([]);
-    expect(events).toHaveLength(5_001);
+    expect(events.filter(isOnLog)).toHaveLength(5_001);
   });
 
   it("is live again after it has read, stall after stall", async () => {
@@ -172,7 +172,7 @@ describe("a client that does not read", () => {
     back.resume({ ...welcome.payload, last_event_seq: before.length });
     const after = await eventsAt(back);
     expect(streamProblems([...before, ...after])).toEqual([]);
-    expect(after).toHaveLength(3_001);
+    expect(after.filter(isOnLog)).toHaveLength(3_001);
   });
 });
 

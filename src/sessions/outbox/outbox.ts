@@ -6,7 +6,7 @@
 
 import type { JobId, SessionId } from "../../kernel/ids.ts";
 import type { Contribution, Contributor, Transition } from "../../kernel/log/contributor.ts";
-import type { Follow, Segment } from "../../kernel/ports.ts";
+import type { Follow, Segment, Unfollow } from "../../kernel/ports.ts";
 import { PlacementPlan, type SessionStream } from "./session-stream.ts";
 
 export class Outbox implements Contributor {
@@ -51,21 +51,21 @@ export class Outbox implements Contributor {
   follow(stream: SessionStream, job: JobId, cursor: number, mayCancel: boolean): void {
     stream.follow(job, cursor, mayCancel);
     this.#join(job, stream);
-    stream.fallBehind();
+    stream.lag(job);
   }
 
   unfollow(stream: SessionStream, job: JobId): void {
-    stream.follows.delete(job);
+    stream.unfollow(job);
     this.#leave(job, stream);
   }
 
   contribute(transitions: readonly Transition[]): Contribution | undefined {
     const plans = new Map<SessionStream, PlacementPlan>();
     const accepted: { stream: SessionStream; job: JobId }[] = [];
-    const behind = new Set<SessionStream>();
+    const missed: { stream: SessionStream; job: JobId }[] = [];
     const follows: Follow[] = [];
 
-    for (const { job, accepted: isNew, chunks } of transitions) {
+    for (const { job, accepted: isNew, ended, chunks } of transitions) {
       const submitter = isNew && job.session !== null ? this.#streams.get(job.session) : undefined;
       if (submitter !== undefined) {
         accepted.push({ stream: submitter, job: job.id });
@@ -76,13 +76,16 @@ export class Outbox implements Contributor {
       // A job can be over before it was ever durable, as when its time ran out while a slow commit was under way.
       if (submitter !== undefined) {
         submitter.behind = true;
-        behind.add(submitter);
+        missed.push({ stream: submitter, job: job.id });
       }
+      const streamed = ended && job.outcome?.status === "success" && job.outcome.stream !== undefined;
       for (const stream of this.#followers.get(job.id) ?? []) {
-        if (stream.mode !== "live" || stream.follows.get(job.id)?.cursor !== first.firstSeq - 1) {
+        const takesPlaces = stream.mode === "live" && stream.follows.get(job.id)?.cursor === first.firstSeq - 1;
+        // A result that has to be put together first is for `CatchUp`, which may wait for the store.
+        if (!takesPlaces || (streamed && stream.needsWholeResults)) {
           // Marked already while planning: a stream must not go live in a commit it has no places in.
           stream.behind = true;
-          behind.add(stream);
+          missed.push({ stream, job: job.id });
           continue;
         }
         const plan = plans.get(stream) ?? new PlacementPlan(stream);
@@ -90,12 +93,16 @@ export class Outbox implements Contributor {
         plan.add(job, chunks);
       }
     }
-    if (plans.size === 0 && accepted.length === 0 && behind.size === 0) return undefined;
+    if (plans.size === 0 && accepted.length === 0 && missed.length === 0) return undefined;
 
     const segments: Segment[] = [];
-    for (const plan of plans.values()) segments.push(...plan.segments);
+    const unfollows: Unfollow[] = [];
+    for (const plan of plans.values()) {
+      segments.push(...plan.segments);
+      unfollows.push(...plan.unfollows);
+    }
     return {
-      rows: { segments, follows },
+      rows: { segments, follows, unfollows },
       committed: () => {
         for (const { stream, job } of accepted) {
           if (this.#heldBack.has(job)) continue;
@@ -103,7 +110,8 @@ export class Outbox implements Contributor {
           this.#join(job, stream);
         }
         for (const plan of plans.values()) this.publish(plan);
-        for (const stream of behind) stream.fallBehind();
+        // Only now: a reader that looked before the commit has found nothing, and will not look again by itself.
+        for (const { stream, job } of missed) if (stream.follows.has(job)) stream.lag(job);
       },
     };
   }
@@ -115,11 +123,14 @@ export class Outbox implements Contributor {
     const ended = plan.take();
     const { connection } = stream;
     if (connection !== undefined && stream.sent === before) {
+      const newest = plan.placements.at(-1);
       if (connection.overloaded) {
-        stream.fallBehind();
+        if (newest === undefined) stream.fallBehind();
+        else stream.tellLag("unread", newest.job);
       } else {
         for (const placement of plan.placements) connection.send(stream.framesOf(placement, before));
         stream.sent = stream.head;
+        if (newest !== undefined) stream.watchAcknowledgements(newest.job);
       }
     }
     for (const job of ended) this.unfollow(stream, job);

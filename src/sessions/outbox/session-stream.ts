@@ -12,8 +12,10 @@ import type { JobId, SessionId } from "../../kernel/ids.ts";
 import type { JobRecord } from "../../kernel/job/job-record.ts";
 import { lastSeqOf } from "../../kernel/log/entry.ts";
 import { endsLog } from "../../kernel/log/follow.ts";
-import type { Chunk, Segment } from "../../kernel/ports.ts";
+import type { Chunk, Segment, Unfollow } from "../../kernel/ports.ts";
+import { EVENT_KINDS } from "../../protocol/event-kinds.ts";
 import type { Connection } from "../../transports/connection.ts";
+import type { Lagging, LagReason } from "./back-pressure.ts";
 import { EventFrames, type FramedJob } from "./event-frames.ts";
 
 export type StreamMode = "parked" | "catching-up" | "live";
@@ -39,6 +41,8 @@ export class SessionStream {
   /** Kind codes the session's features hide from it. */
   readonly #hidden: string;
   readonly follows = new Map<JobId, FollowedJob>();
+  /** Every followed job whose log may hold committed entries without a place here; none is missing from it. */
+  readonly lagging = new Set<JobId>();
   mode: StreamMode = "parked";
   connection: Connection | undefined;
   /** The highest `event_seq` whose place is durable. */
@@ -47,12 +51,23 @@ export class SessionStream {
   sent = 0;
   /** Set when something happened that a stream which is catching up has not seen. */
   behind = false;
+  /** The client is to be told that it lags, once the stream has come to its head. */
+  untold: Lagging | undefined;
+  /** When it was told last, in milliseconds since the epoch. */
+  toldAt = Number.NEGATIVE_INFINITY;
+  /** The highest `event_seq` that the client is known to have: from it the lag is counted. */
+  #known = 0;
+  /** It lags by more than `#mostUnacknowledged`, and has not come back to half of that. */
+  #acknowledgesLate = false;
+  readonly #mostUnacknowledged: number;
   #wake: (() => void) | undefined;
 
-  constructor(options: { session: SessionId; hidden: string; head: number }) {
+  /** @param options.mostUnacknowledged events from which the client is told that it lags; `Infinity` without `ack`. */
+  constructor(options: { session: SessionId; hidden: string; head: number; mostUnacknowledged?: number }) {
     this.session = options.session;
     this.#hidden = options.hidden;
     this.head = options.head;
+    this.#mostUnacknowledged = options.mostUnacknowledged ?? Number.POSITIVE_INFINITY;
   }
 
   follow(job: JobId, cursor: number, mayCancel: boolean): FollowedJob {
@@ -65,6 +80,8 @@ export class SessionStream {
   attach(connection: Connection, sent: number): void {
     this.connection = connection;
     this.sent = sent;
+    this.#known = sent;
+    this.#acknowledgesLate = false;
     this.mode = "catching-up";
     this.signal();
   }
@@ -75,6 +92,36 @@ export class SessionStream {
     this.connection = undefined;
     this.mode = "parked";
     this.signal();
+  }
+
+  /** Entries of a followed job are, or may be, durable without a place in this stream. */
+  lag(job: JobId): void {
+    this.lagging.add(job);
+    this.fallBehind();
+  }
+
+  unfollow(job: JobId): void {
+    this.follows.delete(job);
+    this.lagging.delete(job);
+  }
+
+  /** The client says that it has everything up to here. */
+  acknowledge(eventSeq: number): void {
+    this.#known = Math.max(this.#known, eventSeq);
+    if (this.sent - this.#known <= this.#mostUnacknowledged / 2) this.#acknowledgesLate = false;
+  }
+
+  /** To be called when more was sent: notes when the client acknowledges too late. */
+  watchAcknowledgements(job: FramedJob): void {
+    if (this.#acknowledgesLate || this.sent - this.#known <= this.#mostUnacknowledged) return;
+    this.#acknowledgesLate = true;
+    this.tellLag("unacknowledged", job);
+  }
+
+  /** The client lags: it is told as soon as the stream has come to its head. */
+  tellLag(reason: LagReason, job: FramedJob): void {
+    this.untold ??= { reason, unacknowledged: this.sent - this.#known, job };
+    this.fallBehind();
   }
 
   /** There is something the connection lacks that no commit will bring it: it has to catch up. */
@@ -100,6 +147,11 @@ export class SessionStream {
     });
   }
 
+  /** True when the session sees no chunks of a streamed result, and needs it put together. */
+  get needsWholeResults(): boolean {
+    return this.#hidden.includes(EVENT_KINDS.result_chunk.code);
+  }
+
   /** How many entries of a chunk the session sees. */
   countVisible(kinds: string): number {
     if (this.#hidden === "") return kinds.length;
@@ -110,6 +162,7 @@ export class SessionStream {
 
   /** Frames of the places after `after`. */
   framesOf({ segment, chunks, job }: Placement, after: number): string[] {
+    if (segment.frame !== undefined) return segment.firstEventSeq > after ? [segment.frame] : [];
     const followed = this.follows.get(job.id);
     const frames = followed?.frames ?? new EventFrames(this.session, job);
     if (followed !== undefined) followed.frames = frames;
@@ -163,8 +216,21 @@ export class PlacementPlan {
     this.placements.push({ segment, chunks, job });
   }
 
+  /** Gives a frame that is no entry of a log the next place. */
+  addFrame(job: FramedJob, textAt: (eventSeq: number) => string): void {
+    const eventSeq = ++this.#head;
+    const place = { session: this.stream.session, firstEventSeq: eventSeq, lastEventSeq: eventSeq, job: job.id };
+    const segment: Segment = { ...place, firstJobSeq: 0, lastJobSeq: 0, frame: textAt(eventSeq) };
+    this.placements.push({ segment, chunks: [], job });
+  }
+
   get segments(): Segment[] {
     return this.placements.map((placement) => placement.segment);
+  }
+
+  /** Follows of jobs whose log the session then has to the end: they have nothing left to receive. */
+  get unfollows(): Unfollow[] {
+    return Array.from(this.#ended, (job) => ({ session: this.stream.session, job }));
   }
 
   /** The places are durable: takes them. Returns the jobs whose log the session now has to the end. */

@@ -1,5 +1,6 @@
 /** Commits are whole or nothing, and outlive the store that took them. */
 import { describe, expect, it } from "vitest";
+import { aDecision } from "./audit.ts";
 import { aChunk, aCommand, aFollow, aJob, anUpdate, aSegment, aSession } from "./rows.ts";
 import { COMMITTED, type Subject } from "./subject.ts";
 
@@ -29,6 +30,7 @@ export function describeLifetime(subject: Subject): void {
           { id: "c1", outcome: "{}" },
           { id: "nobody", outcome: "{}" },
         ],
+        audit: [aDecision()],
       });
       expect(await everything()).toEqual(before);
       // What the failed batch tried to write can be written: nothing of it lingers, not even in a cache.
@@ -48,7 +50,7 @@ export function describeLifetime(subject: Subject): void {
 
     async function everything() {
       return {
-        jobs: await subject.store.listJobs({ principal: "t/me", limit: 100 }),
+        jobs: await subject.store.listJobs({ principals: ["t/me"], limit: 100 }),
         chunks: [
           await subject.store.readChunks({ job: "a", after: 0, limit: 100 }),
           await subject.store.readChunks({ job: "b", after: 0, limit: 100 }),
@@ -57,6 +59,7 @@ export function describeLifetime(subject: Subject): void {
         steps: await subject.store.readSteps("a"),
         sessions: [await subject.store.readSession("old"), await subject.store.readSession("new")],
         segments: await subject.store.readSegments("old", 0, 100),
+        audit: await subject.store.listAudit({ scopes: ["t/*"], limit: 9 }),
         commands: await subject.store.readCommands("n1"),
       };
     }
@@ -70,7 +73,7 @@ export function describeLifetime(subject: Subject): void {
       await expect(subject.store.claimTrees("n1")).rejects.toThrow("closed");
       await expect(subject.store.readJob("a")).rejects.toThrow("closed");
       await expect(subject.store.readHeads([])).rejects.toThrow("closed");
-      await expect(subject.store.listJobs({ principal: "t/me", limit: 1 })).rejects.toThrow("closed");
+      await expect(subject.store.listJobs({ principals: ["t/me"], limit: 1 })).rejects.toThrow("closed");
       await expect(subject.store.readChunks({ job: "a", after: 0, limit: 1 })).rejects.toThrow("closed");
       await expect(subject.store.readIdempotency("t/me", "k")).rejects.toThrow("closed");
       await expect(subject.store.readSteps("a")).rejects.toThrow("closed");
@@ -116,7 +119,11 @@ export function describeLifetime(subject: Subject): void {
           rows: { jobs: [aJob("c")], chunks: [aChunk("a", 6, 1)] },
         }),
       ).toEqual(COMMITTED);
-      expect((await reopened.listJobs({ principal: "t/me", limit: 9 })).map(({ id }) => id)).toEqual(["c", "b", "a"]);
+      expect((await reopened.listJobs({ principals: ["t/me"], limit: 9 })).jobs.map(({ id }) => id)).toEqual([
+        "c",
+        "b",
+        "a",
+      ]);
     });
   });
 }

@@ -1,6 +1,6 @@
 /** Logs, idempotency keys and steps, as every store must keep them. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { PAGE_LENGTH } from "../../kernel/ports.ts";
+import { LATEST_WITHIN_CHUNKS, PAGE_LENGTH } from "../../kernel/ports.ts";
 import { aChunk, aJob } from "./rows.ts";
 import type { Subject } from "./subject.ts";
 
@@ -62,6 +62,29 @@ export function describeLogs(subject: Subject): void {
         ["empty", 0],
         ["nobody", 0],
       ]);
+    });
+
+    it("finds the latest entry of a kind, however many of others came after it", async () => {
+      const last = { job: "a", firstSeq: 9, kinds: "pslE", payloads: ["1", "2", "3", "4"] };
+      await subject.put({ chunks: [last] });
+      expect(await subject.store.readLatest("a", "p")).toEqual({ jobSeq: 9, code: "p", payload: "1" });
+      expect(await subject.store.readLatest("a", "RE")).toEqual({ jobSeq: 12, code: "E", payload: "4" });
+      expect(await subject.store.readLatest("a", "ps")).toEqual({ jobSeq: 10, code: "s", payload: "2" });
+      const [first] = await subject.store.readChunks({ job: "b", after: 0, limit: 1 });
+      const code = first?.kinds.at(-1) ?? "";
+      expect(await subject.store.readLatest("b", code)).toEqual({ jobSeq: 2, code, payload: first?.payloads.at(-1) });
+      expect(await subject.store.readLatest("a", "R")).toBeUndefined();
+      expect(await subject.store.readLatest("nobody", "RE")).toBeUndefined();
+    });
+
+    it("looks back for it only so far", async () => {
+      const entry = (firstSeq: number, kinds: string) => ({ job: "b", firstSeq, kinds, payloads: ["{}"] });
+      await subject.put({ chunks: [entry(3, "p"), entry(4, "p")] });
+      const later = Array.from({ length: LATEST_WITHIN_CHUNKS - 1 }, (_, index) => entry(5 + index, "s"));
+      await subject.put({ chunks: later });
+      expect((await subject.store.readLatest("b", "p"))?.jobSeq).toBe(4);
+      await subject.put({ chunks: [entry(4 + LATEST_WITHIN_CHUNKS, "s")] });
+      expect(await subject.store.readLatest("b", "p")).toBeUndefined();
     });
 
     it("keeps every character of a payload", async () => {

@@ -1,6 +1,6 @@
 /** Rows to commit in tests: complete, plausible and short to write. */
 import type { JobRecord } from "../../kernel/job/job-record.ts";
-import type { Chunk, CommandRow, Follow, JobUpdate, Segment, SessionRow } from "../../kernel/ports.ts";
+import type { ArtifactRow, Chunk, CommandRow, Follow, JobUpdate, Segment, SessionRow } from "../../kernel/ports.ts";
 
 /** A pending job of `t/me`; a root unless told otherwise. */
 export function aJob(id: string, fields: Partial<JobRecord> = {}): JobRecord {
@@ -13,7 +13,8 @@ export function aJob(id: string, fields: Partial<JobRecord> = {}): JobRecord {
     agent: "echo",
     version: "1.0.0",
     traceId: "0af7651916cd43dd8448eb211c80319c",
-    submission: '{"input":{"n":1}}',
+    traceParent: null,
+    lease: null,
     createdAt: 1_767_225_600_000,
     deadlineAt: null,
     expiresAt: null,
@@ -72,6 +73,19 @@ export function aSession(id: string, fields: Partial<SessionRow> = {}): SessionR
 
 export function aCommand(id: string, root: string): CommandRow {
   return { id, root, job: root, kind: "cancel", body: '{"by":"t/me"}', createdAt: 1000 };
+}
+
+export function anArtifact(id: string, job: string, fields: Partial<ArtifactRow> = {}): ArtifactRow {
+  return {
+    id,
+    job,
+    name: "report.md",
+    contentType: "text/markdown",
+    size: 3,
+    sha256: "a".repeat(64),
+    createdAt: 1_767_225_600_000,
+    ...fields,
+  };
 }
 
 /** Lets pending promises and microtasks run. */

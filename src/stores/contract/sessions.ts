@@ -1,5 +1,6 @@
 /** Sessions, their segments and follows, as every store must keep them. */
 import { beforeEach, describe, expect, it } from "vitest";
+import type { Chunk, Segment } from "../../kernel/ports.ts";
 import { aChunk, aFollow, aJob, anUpdate, aSegment, aSession } from "./rows.ts";
 import type { Subject } from "./subject.ts";
 
@@ -20,7 +21,9 @@ export function describeSessions(subject: Subject): void {
       await subject.put({
         sessions: [aSession("later", { createdAt: 2000 }), aSession("latest", { createdAt: 3000 })],
       });
-      expect((await subject.store.listSessions()).toSorted()).toEqual(["later", "latest", "s"]);
+      expect(await subject.store.listSessions()).toEqual(
+        ["s", "later", "latest"].map((id) => ({ id, principal: "t/me" })),
+      );
     });
 
     it("reads segments with places after a position, in order, at most `limit`", async () => {
@@ -116,6 +119,45 @@ export function describeSessions(subject: Subject): void {
       expect(await subject.followsOf("s")).toEqual([]);
       await subject.put({ releases: [{ session: "s", upTo: 8 }], follows: [aFollow("s", "a", 1)] });
       expect(await subject.followsOf("s")).toEqual([aFollow("s", "a", 1)]);
+    });
+
+    it("keeps a frame that is no entry of a log in its place, and moves no cursor by it", async () => {
+      const frame: Segment = {
+        ...aSegment("s", 4, 4, "a", 0),
+        frame: '{"type":"job.event","event_seq":4,"payload":{"x":"é"}}',
+      };
+      const segments = [aSegment("s", 1, 3, "a", 1), frame, aSegment("s", 5, 6, "a", 4)];
+      await subject.put({ chunks: [aChunk("a", 1, 9)], follows: [aFollow("s", "a", 0)] });
+      await subject.put({ segments: segments.slice(0, 2) });
+      expect(await subject.followsOf("s")).toEqual([aFollow("s", "a", 3)]);
+      expect(await subject.store.readSession("s")).toMatchObject({ head: 4 });
+      await subject.put({ segments: segments.slice(2) });
+      expect(await subject.store.readSegments("s", 0, 100)).toEqual(segments);
+      await subject.put({ releases: [{ session: "s", upTo: 4 }] });
+      expect(await subject.followsOf("s")).toEqual([aFollow("s", "a", 5)]);
+      expect(await subject.store.readSession("s")).toMatchObject({ head: 6, released: 4 });
+      await subject.rejects({ segments: [{ ...aSegment("s", 7, 8, "a", 0), frame: "{}" }] });
+      await subject.rejects({ segments: [{ ...aSegment("s", 7, 7, "a", 6), frame: "{}" }] });
+    });
+
+    it("measures what a session keeps of logs: whole chunks, each once, and what it has yet to be given", async () => {
+      const bytes = (...chunks: Chunk[]): number =>
+        chunks.reduce((sum, { payloads }) => sum + Buffer.byteLength(payloads.join("\n")), 0);
+      const [one, two, three] = [aChunk("a", 1, 4), aChunk("a", 5, 2), aChunk("a", 7, 3)];
+      const other: Chunk = { ...aChunk("b", 1, 1), payloads: ['{"text":"größer 😀"}'] };
+      await subject.put({ chunks: [one, two, three, other] });
+      expect(await subject.store.measureSession("s")).toBe(0);
+      expect(await subject.store.measureSession("nobody")).toBe(0);
+      await subject.put({ segments: [aSegment("s", 1, 2, "a", 3)] });
+      expect(await subject.store.measureSession("s")).toBe(bytes(one));
+      await subject.put({ segments: [aSegment("s", 3, 4, "a", 5)] });
+      expect(await subject.store.measureSession("s")).toBe(bytes(one, two));
+      await subject.put({ follows: [aFollow("s", "a", 2), aFollow("s", "b", 0)] });
+      expect(await subject.store.measureSession("s")).toBe(bytes(one, two, three, other));
+      await subject.put({ releases: [{ session: "s", upTo: 2 }] });
+      expect(await subject.store.measureSession("s")).toBe(bytes(two, three, other));
+      await subject.put({ releases: [{ session: "s", upTo: 4 }], unfollows: [{ session: "s", job: "b" }] });
+      expect(await subject.store.measureSession("s")).toBe(bytes(three));
     });
 
     it("forgets ended sessions, their segments and follows", async () => {

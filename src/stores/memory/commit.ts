@@ -4,10 +4,10 @@
  */
 
 import type { SessionId } from "../../kernel/ids.ts";
-import { isTerminal } from "../../kernel/job/job-state.ts";
 import type { Release, Rows } from "../../kernel/ports.ts";
 import { StoreError } from "../../kernel/store-error.ts";
 import { requireFilledSegment, requireWholeChunk } from "../row-checks.ts";
+import { writeAudit } from "./audit.ts";
 import { cursorOf, frozenCopy, headOf, idempotencyId, type Tables } from "./tables.ts";
 import type { Undo } from "./undo.ts";
 
@@ -15,6 +15,7 @@ export function writeRows(tables: Tables, rows: Partial<Rows>, undo: Undo): void
   writeJobs(tables, rows, undo);
   writeStreams(tables, rows, undo);
   writeCommands(tables, rows, undo);
+  writeAudit(tables, rows, undo);
 }
 
 function writeJobs(tables: Tables, rows: Partial<Rows>, undo: Undo): void {
@@ -24,6 +25,11 @@ function writeJobs(tables: Tables, rows: Partial<Rows>, undo: Undo): void {
     else if (!tables.trees.has(job.root)) throw new StoreError(`there is no job tree ${job.root}`);
     if (job.parent !== null) requireJob(tables, job.parent);
     undo.put(tables.jobs, job.id, frozenCopy(job));
+  }
+  for (const { job, text } of rows.inputs ?? []) {
+    requireJob(tables, job);
+    if (tables.inputs.has(job)) throw new StoreError(`the input of job ${job} is already stored`);
+    undo.put(tables.inputs, job, text);
   }
   for (const { id, status, attempt, startedAt, endedAt, outcome } of rows.jobUpdates ?? []) {
     undo.put(tables.jobs, id, frozenCopy({ ...requireJob(tables, id), status, attempt, startedAt, endedAt, outcome }));
@@ -47,6 +53,9 @@ function writeJobs(tables: Tables, rows: Partial<Rows>, undo: Undo): void {
     requireJob(tables, step.job);
     const others = (tables.steps.get(step.job) ?? []).filter(({ name }) => name !== step.name);
     undo.put(tables.steps, step.job, [...others, frozenCopy(step)]);
+  }
+  for (const row of rows.artifacts ?? []) {
+    if (tables.jobs.has(row.job) && !tables.artifacts.has(row.id)) undo.put(tables.artifacts, row.id, frozenCopy(row));
   }
 }
 
@@ -83,7 +92,7 @@ function writeStreams(tables: Tables, rows: Partial<Rows>, undo: Undo): void {
   }
 }
 
-/** Moves the cursors of freed segments into the follows; follows that have nothing left to receive go. */
+/** Moves the cursors of freed segments into the follows. */
 function freeSegments(tables: Tables, { session, upTo }: Release, undo: Undo): void {
   const state = tables.sessions.get(session);
   const segments = tables.segments.get(session) ?? [];
@@ -91,13 +100,9 @@ function freeSegments(tables: Tables, { session, upTo }: Release, undo: Undo): v
   const lastFreed = freed.at(-1);
   if (state === undefined || lastFreed === undefined) return;
 
-  const touched = new Set(freed.map(({ job }) => job));
-  const follows = (tables.follows.get(session) ?? [])
-    .map((follow) => frozenCopy({ ...follow, cursor: cursorOf(follow, freed) }))
-    .filter(
-      ({ job, cursor }) =>
-        !touched.has(job) || !isTerminal(requireJob(tables, job).status) || cursor < headOf(tables, job),
-    );
+  const follows = (tables.follows.get(session) ?? []).map((follow) =>
+    frozenCopy({ ...follow, cursor: cursorOf(follow, freed) }),
+  );
   undo.put(tables.follows, session, follows);
   undo.put(tables.segments, session, segments.slice(freed.length));
   undo.put(tables.sessions, session, { row: state.row, released: lastFreed.lastEventSeq });

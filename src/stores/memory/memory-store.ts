@@ -5,8 +5,20 @@ import { isTerminal } from "../../kernel/job/job-state.ts";
 import type { ClaimedTree, CommitBatch, CommitOutcome, Store } from "../../kernel/ports.ts";
 import { StoreError } from "../../kernel/store-error.ts";
 import { createWake } from "../wake.ts";
+import { listAudit } from "./audit.ts";
 import { writeRows } from "./commit.ts";
-import { listJobs, readChunks, readCommands, readSegments, readSession } from "./reads.ts";
+import {
+  findNamedContents,
+  listJobs,
+  measureSession,
+  readChunks,
+  readCommands,
+  readLatest,
+  readSegments,
+  readSession,
+  sumArtifacts,
+} from "./reads.ts";
+import { findRemovable, logBytes, removeCommands, removeTrees, sizeOf } from "./retention.ts";
 import { copyTables, emptyTables, headOf, idempotencyId, type Tables } from "./tables.ts";
 import { Undo } from "./undo.ts";
 
@@ -61,6 +73,10 @@ export function createMemoryStore(snapshot?: MemorySnapshot): MemoryStore {
       requireOpen();
       return tables.jobs.get(id);
     },
+    async readInput(job) {
+      requireOpen();
+      return tables.inputs.get(job);
+    },
     async readHeads(jobs) {
       requireOpen();
       return new Map(jobs.map((job) => [job, headOf(tables, job)]));
@@ -69,9 +85,17 @@ export function createMemoryStore(snapshot?: MemorySnapshot): MemoryStore {
       requireOpen();
       return listJobs(tables, query);
     },
+    async listAudit(query) {
+      requireOpen();
+      return listAudit(tables, query);
+    },
     async readChunks(query) {
       requireOpen();
       return readChunks(tables, query);
+    },
+    async readLatest(job, codes) {
+      requireOpen();
+      return readLatest(tables, job, codes);
     },
     async readIdempotency(principal, key) {
       requireOpen();
@@ -80,6 +104,38 @@ export function createMemoryStore(snapshot?: MemorySnapshot): MemoryStore {
     async readSteps(job) {
       requireOpen();
       return [...(tables.steps.get(job) ?? [])];
+    },
+    async readArtifact(id) {
+      requireOpen();
+      return tables.artifacts.get(id);
+    },
+    async sumArtifacts(job) {
+      requireOpen();
+      return sumArtifacts(tables, job);
+    },
+    async findNamedContents(digests) {
+      requireOpen();
+      return findNamedContents(tables, digests);
+    },
+    async readLogBytes(job) {
+      requireOpen();
+      return logBytes(tables, job);
+    },
+    async readSize() {
+      requireOpen();
+      return sizeOf(tables);
+    },
+    async findRemovable(query) {
+      requireOpen();
+      return findRemovable(tables, query);
+    },
+    async removeTrees(roots) {
+      requireOpen();
+      return removeTrees(tables, roots);
+    },
+    async removeCommands(createdBefore, limit) {
+      requireOpen();
+      return removeCommands(tables, createdBefore, limit);
     },
     async readSession(id) {
       requireOpen();
@@ -91,7 +147,11 @@ export function createMemoryStore(snapshot?: MemorySnapshot): MemoryStore {
     },
     async listSessions() {
       requireOpen();
-      return [...tables.sessions.keys()];
+      return [...tables.sessions.values()].map(({ row: { id, principal } }) => ({ id, principal }));
+    },
+    async measureSession(id) {
+      requireOpen();
+      return measureSession(tables, id);
     },
     async readCommands(node) {
       requireOpen();

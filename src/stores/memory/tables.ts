@@ -1,8 +1,18 @@
 /** What the memory store holds: plain maps whose values are frozen copies, so that reads can hand them out as they are. */
 
-import type { JobId, NodeId, SessionId } from "../../kernel/ids.ts";
+import type { AuditEntry } from "../../kernel/audit/audit-row.ts";
+import type { ArtifactId, JobId, NodeId, SessionId } from "../../kernel/ids.ts";
 import type { JobRecord } from "../../kernel/job/job-record.ts";
-import type { Chunk, CommandRow, Follow, IdempotencyRow, Segment, SessionRow, StepRow } from "../../kernel/ports.ts";
+import type {
+  ArtifactRow,
+  Chunk,
+  CommandRow,
+  Follow,
+  IdempotencyRow,
+  Segment,
+  SessionRow,
+  StepRow,
+} from "../../kernel/ports.ts";
 
 export interface StoredTree {
   readonly epoch: number;
@@ -23,31 +33,38 @@ export interface SessionState {
 export interface Tables {
   /** In the order of insertion, which is the order of listings. */
   readonly jobs: Map<JobId, JobRecord>;
+  readonly inputs: Map<JobId, string>;
   /** One entry for each root. */
   readonly trees: Map<JobId, StoredTree>;
   readonly chunks: Map<JobId, Chunk[]>;
   /** By `idempotencyId`. */
   readonly idempotency: Map<string, IdempotencyRow>;
   readonly steps: Map<JobId, StepRow[]>;
+  readonly artifacts: Map<ArtifactId, ArtifactRow>;
   /** In the order of insertion: oldest first. */
   readonly commands: Map<string, StoredCommand>;
   readonly sessions: Map<SessionId, SessionState>;
   /** In the order of `event_seq`. */
   readonly segments: Map<SessionId, Segment[]>;
   readonly follows: Map<SessionId, Follow[]>;
+  /** By `seq`: oldest first. */
+  readonly audit: Map<number, AuditEntry>;
 }
 
 export function emptyTables(): Tables {
   return {
     jobs: new Map(),
+    inputs: new Map(),
     trees: new Map(),
     chunks: new Map(),
     idempotency: new Map(),
     steps: new Map(),
+    artifacts: new Map(),
     commands: new Map(),
     sessions: new Map(),
     segments: new Map(),
     follows: new Map(),
+    audit: new Map(),
   };
 }
 
@@ -55,14 +72,17 @@ export function emptyTables(): Tables {
 export function copyTables(tables: Tables): Tables {
   return {
     jobs: new Map(tables.jobs),
+    inputs: new Map(tables.inputs),
     trees: new Map(tables.trees),
     chunks: copyLists(tables.chunks),
     idempotency: new Map(tables.idempotency),
     steps: copyLists(tables.steps),
+    artifacts: new Map(tables.artifacts),
     commands: new Map(tables.commands),
     sessions: new Map(tables.sessions),
     segments: copyLists(tables.segments),
     follows: copyLists(tables.follows),
+    audit: new Map(tables.audit),
   };
 }
 

@@ -12,7 +12,13 @@ export class Undo {
   remove<Key, Value>(map: Map<Key, Value>, key: Key): void {
     const previous = map.get(key);
     if (previous === undefined) return;
-    this.#steps.push(() => void map.set(key, previous));
+    const order = [...map.keys()];
+    this.#steps.push(() => {
+      // Back to its place, and not to the end: the order of a map is the order of what it lists.
+      const rows = order.map((each) => [each, each === key ? previous : (map.get(each) as Value)] as const);
+      map.clear();
+      for (const [each, row] of rows) map.set(each, row);
+    });
     map.delete(key);
   }
 

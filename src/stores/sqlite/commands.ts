@@ -15,6 +15,9 @@ export function createCommands(database: Database, keys: Keys) {
     FROM commands AS command JOIN jobs AS root ON root.key = command.root JOIN jobs AS job ON job.key = command.job
     WHERE command.outcome IS NULL AND coalesce(root.owner, ?1) = ?1 ORDER BY command.key`,
   );
+  const deleteOld = database.prepare(
+    "DELETE FROM commands WHERE key IN (SELECT key FROM commands WHERE created_at < ? ORDER BY key LIMIT ?)",
+  );
   const selectOutcome = database.prepare<{ outcome: string | null }>("SELECT outcome FROM commands WHERE id = ?");
 
   return {
@@ -24,6 +27,8 @@ export function createCommands(database: Database, keys: Keys) {
     answer({ id, outcome }: CommandOutcome): void {
       if (answer.run(outcome, id).changes === 0) throw new StoreError(`no command ${id} awaits an outcome`);
     },
+    /** Commands made before this time, at most `limit`. */
+    remove: (createdBefore: number, limit: number): number => Number(deleteOld.run(createdBefore, limit).changes),
     readOpen: (node: NodeId): readonly CommandRow[] => selectOpen.all(node),
     readOutcome: (id: string): string | undefined => selectOutcome.get(id)?.outcome ?? undefined,
   };

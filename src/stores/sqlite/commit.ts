@@ -3,11 +3,15 @@
  * after what it gets. The order of the groups is that of `memory/commit.ts`.
  */
 import type { CommitBatch, CommitOutcome, Rows } from "../../kernel/ports.ts";
+import type { createArtifacts } from "./artifacts.ts";
+import type { createAudit } from "./audit.ts";
 import type { createCommands } from "./commands.ts";
 import type { Database } from "./database.ts";
+import type { createJobListing } from "./job-listing.ts";
 import type { createJobs } from "./jobs.ts";
 import type { Keys } from "./keys.ts";
 import type { createLog } from "./log.ts";
+import type { createRetention } from "./retention.ts";
 import type { createSessions } from "./sessions.ts";
 import type { createTrees } from "./trees.ts";
 
@@ -16,9 +20,13 @@ export interface Tables {
   readonly keys: Keys;
   readonly jobs: ReturnType<typeof createJobs>;
   readonly log: ReturnType<typeof createLog>;
+  readonly retention: ReturnType<typeof createRetention>;
+  readonly artifacts: ReturnType<typeof createArtifacts>;
   readonly sessions: ReturnType<typeof createSessions>;
   readonly trees: ReturnType<typeof createTrees>;
   readonly commands: ReturnType<typeof createCommands>;
+  readonly audit: ReturnType<typeof createAudit>;
+  readonly jobListing: ReturnType<typeof createJobListing>;
 }
 
 /**
@@ -39,12 +47,14 @@ export function commitBatch(tables: Tables, { claims, rows }: CommitBatch): Comm
   return { committed: true };
 }
 
-function writeRows({ jobs, log, sessions, commands }: Tables, rows: Partial<Rows>): void {
+function writeRows({ jobs, log, sessions, commands, artifacts, audit }: Tables, rows: Partial<Rows>): void {
   for (const job of rows.jobs ?? []) jobs.insert(job);
+  for (const input of rows.inputs ?? []) jobs.insertInput(input);
   for (const update of rows.jobUpdates ?? []) jobs.update(update);
   for (const row of rows.idempotency ?? []) jobs.insertKey(row);
   for (const chunk of rows.chunks ?? []) log.append(chunk);
   for (const step of rows.steps ?? []) jobs.writeStep(step);
+  for (const artifact of rows.artifacts ?? []) artifacts.insert(artifact);
 
   for (const row of rows.sessions ?? []) sessions.write(row);
   for (const follow of rows.follows ?? []) sessions.follow(follow);
@@ -55,4 +65,7 @@ function writeRows({ jobs, log, sessions, commands }: Tables, rows: Partial<Rows
 
   for (const command of rows.commands ?? []) commands.insert(command);
   for (const outcome of rows.commandOutcomes ?? []) commands.answer(outcome);
+
+  for (const row of rows.audit ?? []) audit.insert(row);
+  for (const cutoff of rows.auditCutoffs ?? []) audit.removeBefore(cutoff);
 }

@@ -3,8 +3,9 @@
 import type { JobId } from "../../kernel/ids.ts";
 import type { JobRecord } from "../../kernel/job/job-record.ts";
 import type { Outcome } from "../../kernel/job/job-state.ts";
-import { type IdempotencyRow, type JobQuery, type JobUpdate, PAGE_LENGTH, type StepRow } from "../../kernel/ports.ts";
-import { type Database, rowLimit } from "./database.ts";
+import type { IdempotencyRow, InputRow, JobUpdate, StepRow } from "../../kernel/ports.ts";
+import { StoreError } from "../../kernel/store-error.ts";
+import type { Database } from "./database.ts";
 import type { Keys } from "./keys.ts";
 import { FIRST_EPOCH } from "./keys.ts";
 
@@ -14,8 +15,8 @@ export const UNFINISHED = "(job.status = 'pending' OR job.status = 'running' OR 
 /** Everything of a job but its key, with the ids of its relatives; `outcome` is JSON text. */
 export const SELECT_JOB = `
   SELECT job.id, root.id AS root, parent.id AS parent, job.principal, job.session, job.agent, job.version,
-    job.trace_id AS traceId, job.submission, job.created_at AS createdAt, job.deadline_at AS deadlineAt,
-    job.expires_at AS expiresAt, job.status, job.attempt, job.started_at AS startedAt, job.ended_at AS endedAt, job.outcome
+    job.trace_id AS traceId, job.trace_parent AS traceParent, job.lease, job.created_at AS createdAt,
+    job.deadline_at AS deadlineAt, job.expires_at AS expiresAt, job.status, job.attempt, job.started_at AS startedAt, job.ended_at AS endedAt, job.outcome
   FROM jobs AS job JOIN jobs AS root ON root.key = job.root LEFT JOIN jobs AS parent ON parent.key = job.parent`;
 
 export type JobColumns = Omit<JobRecord, "outcome"> & { readonly outcome: string | null };
@@ -27,24 +28,23 @@ export function toJobRecord(columns: JobColumns): JobRecord {
 export function createJobs(database: Database, keys: Keys) {
   const insertJob = database.prepare(
     `INSERT INTO jobs (key, id, root, parent, epoch, principal, session, agent, version, trace_id, created_at, deadline_at,
-      expires_at, submission, status, attempt, started_at, ended_at, outcome)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      expires_at, lease, status, attempt, started_at, ended_at, outcome, trace_parent)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const updateJob = database.prepare(
     "UPDATE jobs SET status = ?, attempt = ?, started_at = ?, ended_at = ?, outcome = ? WHERE key = ?",
   );
   const selectJob = database.prepare<JobColumns>(`${SELECT_JOB} WHERE job.id = ?`);
-  const selectJobs = database.prepare<JobColumns>(
-    `${SELECT_JOB}
-    WHERE job.principal = ?1 AND job.key < ?2
-      AND (?3 IS NULL OR job.status IN (SELECT value FROM json_each(?3)))
-      AND (?4 IS NULL OR job.agent = ?4 OR job.agent || '@' || job.version = ?4)
-      AND job.created_at > ?5 AND job.created_at < ?6
-    ORDER BY job.key DESC LIMIT ?7`,
-  );
-  const selectOwnKey = database.prepare<{ key: number }>("SELECT key FROM jobs WHERE id = ? AND principal = ?");
 
-  const insertKey = database.prepare("INSERT INTO idempotency (principal, key, digest, job) VALUES (?, ?, ?, ?)");
+  const insertInput = database.prepare("INSERT INTO inputs (job, text) VALUES (?, ?)");
+  const selectInput = database.prepare<{ text: string }>("SELECT text FROM inputs WHERE job = ?");
+
+  // A key whose job was removed by retention is free again.
+  const insertKey = database.prepare(
+    `INSERT INTO idempotency (principal, key, digest, job) VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET digest = excluded.digest, job = excluded.job
+      WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.key = idempotency.job)`,
+  );
   const selectKey = database.prepare<IdempotencyRow>(
     `SELECT row.principal, row.key, row.digest, job.id AS job
     FROM idempotency AS row JOIN jobs AS job ON job.key = row.job WHERE row.principal = ? AND row.key = ?`,
@@ -75,12 +75,13 @@ export function createJobs(database: Database, keys: Keys) {
         job.createdAt,
         job.deadlineAt,
         job.expiresAt,
-        job.submission,
+        job.lease,
         job.status,
         job.attempt,
         job.startedAt,
         job.endedAt,
         job.outcome === null ? null : JSON.stringify(job.outcome),
+        job.traceParent,
       );
     },
     update({ id, status, attempt, startedAt, endedAt, outcome }: JobUpdate): void {
@@ -91,34 +92,19 @@ export function createJobs(database: Database, keys: Keys) {
       const columns = selectJob.get(id);
       return columns === undefined ? undefined : toJobRecord(columns);
     },
-    list(query: JobQuery): readonly JobRecord[] {
-      let before: number = Number.MAX_SAFE_INTEGER;
-      if (query.after !== undefined) {
-        const after = selectOwnKey.get(query.after, query.principal);
-        if (after === undefined) return [];
-        before = after.key;
-      }
-      const found: JobRecord[] = [];
-      let length = 0;
-      const rows = selectJobs.iterate(
-        query.principal,
-        before,
-        query.status === undefined ? null : JSON.stringify(query.status),
-        query.agent ?? null,
-        query.createdAfter ?? -1,
-        query.createdBefore ?? Number.MAX_SAFE_INTEGER,
-        rowLimit(query.limit),
-      );
-      for (const row of rows) {
-        found.push(toJobRecord(row));
-        length += row.submission.length;
-        if (length >= PAGE_LENGTH) break;
-      }
-      return found;
+
+    insertInput({ job, text }: InputRow): void {
+      insertInput.run(keys.jobKey(job), text);
+    },
+    readInput(job: JobId): string | undefined {
+      const found = keys.findJob(job);
+      return found === undefined ? undefined : selectInput.get(found.key)?.text;
     },
 
     insertKey({ principal, key, digest, job }: IdempotencyRow): void {
-      insertKey.run(principal, key, digest, keys.jobKey(job));
+      if (insertKey.run(principal, key, digest, keys.jobKey(job)).changes === 0) {
+        throw new StoreError(`idempotency key ${key} of ${principal} is already stored`);
+      }
     },
     readKey: (principal: string, key: string): IdempotencyRow | undefined => selectKey.get(principal, key),
 

@@ -30,6 +30,8 @@ export interface Keys {
   sessionKey(id: SessionId): number;
   addSession(id: SessionId): number;
   dropSession(id: SessionId): void;
+  /** Forgets a job that is removed in this transaction. */
+  dropJob(id: JobId): void;
   forget(): void;
 }
 
@@ -43,7 +45,10 @@ export function createKeys(database: Database): Keys {
 
   const jobs = new HotKeys<JobKey>(HOT_GENERATION);
   const sessions = new HotKeys<number>(HOT_GENERATION);
-  let lastJob = lastOf("jobs");
+  // A key is never given twice: what is left of a removed job must not become another's.
+  const lastRemoved =
+    database.prepare<{ last: number | null }>("SELECT max(job) AS last FROM removals").get()?.last ?? 0;
+  let lastJob = Math.max(lastOf("jobs"), lastRemoved);
   let lastSession = lastOf("sessions");
 
   function findJob(id: JobId): JobKey | undefined {
@@ -91,6 +96,7 @@ export function createKeys(database: Database): Keys {
       return lastSession;
     },
     dropSession: (id) => sessions.delete(id),
+    dropJob: (id) => jobs.delete(id),
     forget() {
       jobs.clear();
       sessions.clear();

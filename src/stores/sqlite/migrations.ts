@@ -2,9 +2,10 @@
 import { StoreError } from "../../kernel/store-error.ts";
 import type { Database } from "./database.ts";
 import { initial } from "./migrations/001-initial.ts";
+import { allOfArcp } from "./migrations/002-all-of-arcp.ts";
 
 /** In order; a released one never changes. */
-const MIGRATIONS: readonly string[] = [initial];
+const MIGRATIONS: readonly string[] = [initial, allOfArcp];
 
 /** @throws StoreError when the database is from a newer version; it is left as it was. */
 export function migrate(database: Database, file: string): void {

@@ -1,11 +1,19 @@
 /** Sessions, the segments of their streams, and what they follow. */
 import type { SessionId } from "../../kernel/ids.ts";
-import type { Follow, Release, Segment, SessionRow, StoredSession, Unfollow } from "../../kernel/ports.ts";
+import type {
+  Follow,
+  Release,
+  Segment,
+  SessionRow,
+  SessionSummary,
+  StoredSession,
+  Unfollow,
+} from "../../kernel/ports.ts";
 import { requireFilledSegment } from "../row-checks.ts";
 import { type Database, rowLimit } from "./database.ts";
 import { UNFINISHED } from "./jobs.ts";
 import type { Keys } from "./keys.ts";
-import { headOfJob } from "./log.ts";
+import { bytesOfLog, headOfJob } from "./log.ts";
 
 type SessionColumns = Omit<StoredSession, "features" | "follows"> & { readonly features: string };
 
@@ -23,7 +31,21 @@ export function createSessions(database: Database, keys: Keys) {
         (SELECT last_event_seq FROM segments WHERE session = key ORDER BY first_event_seq DESC LIMIT 1), released) AS head
     FROM sessions WHERE key = ?`,
   );
-  const selectIds = database.prepare<{ id: SessionId }>("SELECT id FROM sessions ORDER BY key");
+  const selectAll = database.prepare<SessionSummary>("SELECT id, principal FROM sessions ORDER BY key");
+  /** Job by job what `measureSession` counts. */
+  const sumKept = database.prepare<{ bytes: number }>(
+    `WITH placed AS (
+      SELECT job, min(first_job_seq) AS first, max(last_job_seq) AS last
+      FROM segments WHERE session = ?1 AND frame IS NULL GROUP BY job
+    ), kept AS (
+      SELECT job, first, last FROM placed
+      UNION ALL SELECT follow.job, max(follow.cursor, coalesce(placed.last, 0)) + 1, NULL
+      FROM follows AS follow LEFT JOIN placed ON placed.job = follow.job WHERE session = ?1
+    ), ranges AS (
+      SELECT job, min(first) AS first, iif(count(last) < count(*), NULL, max(last)) AS last FROM kept GROUP BY job
+    )
+    SELECT coalesce(sum(${bytesOfLog("job", "first", "last")}), 0) AS bytes FROM ranges`,
+  );
   const selectFollows = database.prepare<{ job: string; cursor: number; mayCancel: number; since: number }>(
     `WITH placed AS (
       SELECT segment.job AS job, max(segment.last_job_seq) AS cursor
@@ -40,9 +62,13 @@ export function createSessions(database: Database, keys: Keys) {
     `INSERT INTO segments (session, first_event_seq, last_event_seq, job, first_job_seq, last_job_seq)
     VALUES (?, ?, ?, ?, ?, ?)`,
   );
-  const selectSegments = database.prepare<Omit<Segment, "session">>(
+  const insertFrame = database.prepare(
+    `INSERT INTO segments (session, first_event_seq, last_event_seq, job, first_job_seq, last_job_seq, frame)
+    VALUES (?1, ?2, ?2, ?3, 0, 0, ?4)`,
+  );
+  const selectSegments = database.prepare<Omit<Segment, "session" | "frame"> & { readonly frame: string | null }>(
     `SELECT first_event_seq AS firstEventSeq, last_event_seq AS lastEventSeq, job.id AS job,
-      first_job_seq AS firstJobSeq, last_job_seq AS lastJobSeq
+      first_job_seq AS firstJobSeq, last_job_seq AS lastJobSeq, frame
     FROM segments AS segment JOIN jobs AS job ON job.key = segment.job
     WHERE segment.session = ?1 AND last_event_seq > ?2 AND first_event_seq >= coalesce(
       (SELECT max(first_event_seq) FROM segments WHERE session = ?1 AND first_event_seq <= ?2 + 1), 0)
@@ -50,11 +76,15 @@ export function createSessions(database: Database, keys: Keys) {
   );
   /** Places begin in the order they end, so the freed segments are a range of the key. */
   const freed = "session = ?1 AND first_event_seq <= ?2 AND last_event_seq <= ?2";
-  const selectFreed = database.prepare<{ job: number; cursor: number; upTo: number }>(
-    `SELECT segment.job AS job, max(iif(first_event_seq > coalesce(since, 0), last_job_seq, 0)) AS cursor,
-      max(last_event_seq) AS upTo
-    FROM segments AS segment LEFT JOIN follows AS follow ON follow.session = ?1 AND follow.job = segment.job
-    WHERE segment.${freed} GROUP BY segment.job`,
+  const selectLastFreed = database.prepare<{ upTo: number | null }>(
+    `SELECT max(last_event_seq) AS upTo FROM segments WHERE ${freed}`,
+  );
+  const moveCursors = database.prepare(
+    `UPDATE follows SET cursor = max(follows.cursor, freed.cursor) FROM (
+      SELECT segment.job, max(segment.last_job_seq) AS cursor
+      FROM segments AS segment JOIN follows AS follow ON follow.session = ?1 AND follow.job = segment.job
+      WHERE segment.${freed} AND segment.first_event_seq > follow.since GROUP BY segment.job
+    ) AS freed WHERE follows.session = ?1 AND follows.job = freed.job`,
   );
   const deleteFreed = database.prepare(`DELETE FROM segments WHERE ${freed}`);
   const setReleased = database.prepare("UPDATE sessions SET released = ? WHERE key = ?");
@@ -64,12 +94,6 @@ export function createSessions(database: Database, keys: Keys) {
     ON CONFLICT DO UPDATE SET cursor = excluded.cursor, may_cancel = excluded.may_cancel, since = excluded.since`,
   );
   const deleteFollow = database.prepare("DELETE FROM follows WHERE session = ? AND job = ?");
-  const moveCursor = database.prepare("UPDATE follows SET cursor = max(cursor, ?3) WHERE session = ?1 AND job = ?2");
-  const deleteFinished = database.prepare(
-    `DELETE FROM follows WHERE session = ?1 AND job = ?2 AND max(cursor, ?3) >= ${headOfJob("?2")}
-      AND NOT EXISTS (SELECT 1 FROM jobs AS job WHERE job.key = ?2 AND ${UNFINISHED})`,
-  );
-
   const deleteOf = ["segments WHERE session", "follows WHERE session", "sessions WHERE key"].map((rows) =>
     database.prepare(`DELETE FROM ${rows} = ?`),
   );
@@ -95,6 +119,11 @@ export function createSessions(database: Database, keys: Keys) {
     },
     place(segment: Segment): void {
       requireFilledSegment(segment);
+      if (segment.frame !== undefined) {
+        const { session, firstEventSeq, job, frame } = segment;
+        insertFrame.run(keys.sessionKey(session), firstEventSeq, keys.jobKey(job), frame);
+        return;
+      }
       insertSegment.run(
         keys.sessionKey(segment.session),
         segment.firstEventSeq,
@@ -104,16 +133,13 @@ export function createSessions(database: Database, keys: Keys) {
         segment.lastJobSeq,
       );
     },
-    /** Moves the cursors of freed segments into the follows; follows that have nothing left to receive go. */
+    /** Moves the cursors of freed segments into the follows. */
     release({ session, upTo }: Release): void {
       const key = keys.findSession(session);
       if (key === undefined) return;
-      let released = 0;
-      for (const row of selectFreed.all(key, upTo)) {
-        released = Math.max(released, row.upTo);
-        if (deleteFinished.run(key, row.job, row.cursor).changes === 0) moveCursor.run(key, row.job, row.cursor);
-      }
+      const released = selectLastFreed.get(key, upTo)?.upTo ?? 0;
       if (released === 0) return;
+      moveCursors.run(key, upTo);
       deleteFreed.run(key, upTo);
       setReleased.run(released, key);
     },
@@ -139,8 +165,14 @@ export function createSessions(database: Database, keys: Keys) {
     readSegments(session: SessionId, after: number, limit: number): readonly Segment[] {
       const key = keys.findSession(session);
       if (key === undefined) return [];
-      return selectSegments.all(key, after, rowLimit(limit)).map((segment) => ({ session, ...segment }));
+      return selectSegments
+        .all(key, after, rowLimit(limit))
+        .map(({ frame, ...segment }) => ({ session, ...segment, ...(frame === null ? {} : { frame }) }));
     },
-    list: (): readonly SessionId[] => selectIds.all().map(({ id }) => id),
+    list: (): readonly SessionSummary[] => selectAll.all(),
+    measure(id: SessionId): number {
+      const key = keys.findSession(id);
+      return key === undefined ? 0 : (sumKept.get(key)?.bytes ?? 0);
+    },
   };
 }

@@ -62,7 +62,7 @@ describe("opening", () => {
     );
     const opening = openSqliteStore({ directory: scratch });
     await expect(opening).rejects.toMatchObject({ name: "StoreError", fatal: true });
-    await expect(opening).rejects.toThrow(`cannot open ${join(scratch, "leasehold.db")}`);
+    await expect(opening).rejects.toThrow(`${join(scratch, "leasehold.db")} is damaged (file is not a database)`);
   });
 });
 

@@ -8,14 +8,19 @@ import { dirname, join, resolve } from "node:path";
 import type { Store } from "../../kernel/ports.ts";
 import { StoreError } from "../../kernel/store-error.ts";
 import { createWake } from "../wake.ts";
+import { createArtifacts } from "./artifacts.ts";
+import { createAudit } from "./audit.ts";
 import { createCommands } from "./commands.ts";
 import { commitBatch, type Tables } from "./commit.ts";
+import { explainFault, watchFile } from "./damage.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
+import { createJobListing } from "./job-listing.ts";
 import { createJobs } from "./jobs.ts";
 import { createKeys } from "./keys.ts";
 import { createLog } from "./log.ts";
 import { migrate } from "./migrations.ts";
+import { createRetention } from "./retention.ts";
 import { createSessions } from "./sessions.ts";
 import { createTrees } from "./trees.ts";
 
@@ -35,17 +40,17 @@ export async function openSqliteStore({ directory, maxBytes }: SqliteStoreOption
   const path = resolve(directory);
   makeDirectory(path);
   const lock = lockDirectory(path);
+  const file = join(path, "leasehold.db");
   let database: Database | undefined;
   try {
-    const file = join(path, "leasehold.db");
     makePrivate(file);
     database = openDatabase(file, maxBytes);
     migrate(database, file);
-    return createStore(prepareTables(database), lock);
+    return createStore(prepareTables(database), lock, file);
   } catch (error) {
     database?.close();
     lock.release();
-    throw error;
+    throw explainFault(error, file);
   }
 }
 
@@ -74,15 +79,24 @@ function prepareTables(database: Database): Tables {
     keys,
     jobs: createJobs(database, keys),
     log: createLog(database, keys),
+    retention: createRetention(database, keys),
     sessions: createSessions(database, keys),
     trees: createTrees(database, keys),
     commands: createCommands(database, keys),
+    artifacts: createArtifacts(database),
+    audit: createAudit(database),
+    jobListing: createJobListing(database),
   };
 }
 
-function createStore(tables: Tables, lock: DirectoryLock): Store {
-  const { database, jobs, log, sessions, trees, commands } = tables;
+/** A look at the file costs little beside a commit, and nothing beside so many. */
+const COMMITS_PER_LOOK = 64;
+
+function createStore(tables: Tables, lock: DirectoryLock, file: string): Store {
+  const { database, retention, jobs, log, sessions, trees, commands, artifacts, audit, jobListing } = tables;
   const wake = createWake();
+  const assertInPlace = watchFile(file);
+  let commits = 0;
   let closed = false;
   let fault: StoreError | undefined;
 
@@ -97,14 +111,31 @@ function createStore(tables: Tables, lock: DirectoryLock): Store {
     try {
       return work();
     } catch (error) {
-      if (error instanceof StoreError && error.fatal) fault = error;
-      throw error;
+      throw failed(error);
     }
+  }
+
+  function read<Result>(work: () => Result): Result {
+    requireOpen();
+    try {
+      return work();
+    } catch (error) {
+      throw failed(error);
+    }
+  }
+
+  function failed(error: unknown): unknown {
+    const explained = explainFault(error, file);
+    if (explained instanceof StoreError && explained.fatal) fault ??= explained;
+    return explained;
   }
 
   return {
     async commit(batch) {
-      const outcome = write(() => commitBatch(tables, batch));
+      const outcome = write(() => {
+        if (++commits % COMMITS_PER_LOOK === 0) assertInPlace();
+        return commitBatch(tables, batch);
+      });
       if (outcome.committed) wake.committed(batch);
       return outcome;
     },
@@ -112,48 +143,76 @@ function createStore(tables: Tables, lock: DirectoryLock): Store {
       return write(() => trees.claim(node));
     },
     async readJob(id) {
-      requireOpen();
-      return jobs.read(id);
+      return read(() => jobs.read(id));
+    },
+    async readInput(job) {
+      return read(() => jobs.readInput(job));
     },
     async readHeads(ids) {
-      requireOpen();
-      return new Map(ids.map((id) => [id, log.head(id)]));
+      return read(() => new Map(ids.map((id) => [id, log.head(id)])));
     },
     async listJobs(query) {
-      requireOpen();
-      return jobs.list(query);
+      return read(() => jobListing(query));
+    },
+    async listAudit(query) {
+      return read(() => audit.list(query));
     },
     async readChunks(query) {
-      requireOpen();
-      return log.read(query);
+      return read(() => log.read(query));
+    },
+    async readLatest(job, codes) {
+      return read(() => log.readLatest(job, codes));
     },
     async readIdempotency(principal, key) {
-      requireOpen();
-      return jobs.readKey(principal, key);
+      return read(() => jobs.readKey(principal, key));
     },
     async readSteps(job) {
-      requireOpen();
-      return jobs.readSteps(job);
+      return read(() => jobs.readSteps(job));
+    },
+    async readArtifact(id) {
+      return read(() => artifacts.read(id));
+    },
+    async sumArtifacts(job) {
+      return read(() => artifacts.sum(job));
+    },
+    async findNamedContents(digests) {
+      return read(() => artifacts.findNamed(digests));
+    },
+    async readLogBytes(job) {
+      return read(() => log.bytes(job));
+    },
+    async readSize() {
+      return read(() => {
+        assertInPlace();
+        return retention.size();
+      });
+    },
+    async findRemovable(query) {
+      return read(() => retention.find(query));
+    },
+    async removeTrees(roots) {
+      return write(() => retention.remove(roots));
+    },
+    async removeCommands(createdBefore, limit) {
+      return write(() => commands.remove(createdBefore, limit));
     },
     async readSession(id) {
-      requireOpen();
-      return sessions.read(id);
+      return read(() => sessions.read(id));
     },
     async readSegments(session, after, limit) {
-      requireOpen();
-      return sessions.readSegments(session, after, limit);
+      return read(() => sessions.readSegments(session, after, limit));
     },
     async listSessions() {
-      requireOpen();
-      return sessions.list();
+      return read(() => sessions.list());
+    },
+    async measureSession(id) {
+      return read(() => sessions.measure(id));
     },
     async readCommands(node) {
-      requireOpen();
-      return commands.readOpen(node);
+      return read(() => commands.readOpen(node));
     },
     async readCommandOutcome(id) {
-      requireOpen();
-      return commands.readOutcome(id);
+      return read(() => commands.readOutcome(id));
     },
     onWake: (listener) => wake.listen(listener),
     async close() {

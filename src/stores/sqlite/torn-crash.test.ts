@@ -54,8 +54,8 @@ async function countCommits(store: Store): Promise<number> {
       aChunk(`job-${head}`, 1, ENTRIES),
     ]);
   }
-  const listed = await store.listJobs({ principal: "t/me", limit: COMMITS * 2 });
-  expect(listed.map(({ id }) => id)).toEqual([...own.slice(0, head).toReversed(), "log"]);
+  const listed = await store.listJobs({ principals: ["t/me"], limit: COMMITS * 2 });
+  expect(listed.jobs.map(({ id }) => id)).toEqual([...own.slice(0, head).toReversed(), "log"]);
   return head;
 }
 

@@ -1,0 +1,106 @@
+import { describe, expect, it } from "vitest";
+import type { JobRecord } from "../kernel/job/job-record.ts";
+import type { KernelEventName, KernelEvents } from "../kernel/kernel-events.ts";
+import { aJob } from "../stores/contract/rows.ts";
+import { createFakeWorld } from "../testing/fake-world.ts";
+import { FEED_INTERVAL_MS, FeedReader, MAX_WAITING_CHANGES } from "./job-feed.ts";
+
+function setUp() {
+  const world = createFakeWorld();
+  const listeners = new Map<string, (event: never) => void>();
+  const kernel = {
+    on<Name extends KernelEventName>(name: Name, listener: (event: KernelEvents[Name]) => void) {
+      listeners.set(name, listener as (event: never) => void);
+      return () => void listeners.delete(name);
+    },
+  };
+  const ending = new AbortController();
+  const reader = new FeedReader(kernel, world.timers, (job) => !job.id.startsWith("foreign"));
+  const lines = reader.lines(ending.signal);
+  return {
+    world,
+    listeners,
+    ending,
+    lines,
+    tell<Name extends KernelEventName>(name: Name, event: KernelEvents[Name]): void {
+      listeners.get(name)?.(event as never);
+    },
+    /** The next lines, parsed; the pause before them passes. */
+    async next() {
+      const next = lines.next();
+      await world.advance(FEED_INTERVAL_MS);
+      const { value, done } = await next;
+      return done === true
+        ? undefined
+        : value
+            .trim()
+            .split("\n")
+            .map((line: string) => JSON.parse(line));
+    },
+  };
+}
+
+const job = (id: string, fields: Partial<JobRecord> = {}): JobRecord => ({ ...aJob(id), ...fields });
+
+describe("a reader of the feed", () => {
+  it("misses nothing from the moment it is told that the feed is open", async () => {
+    const { next, tell } = setUp();
+    tell("job:accepted", { job: job("early") });
+    expect(await next()).toEqual([{ type: "feed.opened" }]);
+    expect(await next()).toMatchObject([{ type: "job.accepted", job: { job_id: "early" } }]);
+  });
+
+  it("is told of a job once for all that happened to it, as the most telling of it", async () => {
+    const { next, tell } = setUp();
+    await next();
+    tell("job:accepted", { job: job("a", { status: "running" }) });
+    tell("job:changed", { job: job("a", { status: "running" }) });
+    const payload = '{"kind":"progress","ts":"2026-01-01T00:00:00.000Z","job_seq":2,"body":{"current":7}}';
+    tell("job:appended", {
+      job: job("a"),
+      chunks: [{ job: "a", firstSeq: 1, kinds: "lp", payloads: ["{}", payload] }],
+    });
+    tell("job:accepted", { job: job("b") });
+    const outcome = { status: "error", error: { code: "TIMEOUT", message: "late", retryable: true } } as const;
+    tell("job:ended", { job: job("a", { status: "error", outcome }) });
+    expect(await next()).toMatchObject([
+      {
+        type: "job.ended",
+        job: { job_id: "a", status: "error", progress: { current: 7, job_seq: 2 }, error: { code: "TIMEOUT" } },
+      },
+      { type: "job.accepted", job: { job_id: "b" } },
+    ]);
+  });
+
+  it("is not told of entries that are no progress, nor of what it may not see", async () => {
+    const { next, tell, lines } = setUp();
+    await next();
+    tell("job:appended", { job: job("a"), chunks: [{ job: "a", firstSeq: 1, kinds: "l", payloads: ["{}"] }] });
+    tell("job:ended", { job: job("foreign") });
+    const waiting = lines.next();
+    tell("job:ended", { job: job("a") });
+    expect((await waiting).value).toContain('"a"');
+  });
+
+  it("is told how many changes it missed when too many jobs changed while it was away", async () => {
+    const { next, tell } = setUp();
+    await next();
+    for (let index = 0; index < MAX_WAITING_CHANGES + 5; index++) tell("job:accepted", { job: job(`job_${index}`) });
+    const lines = await next();
+    expect(lines?.[0]).toEqual({ type: "feed.missed", changes: MAX_WAITING_CHANGES });
+    expect(lines).toHaveLength(6);
+    tell("job:ended", { job: job("job_0") });
+    expect(await next()).toMatchObject([{ type: "job.ended", job: { job_id: "job_0" } }]);
+  });
+
+  it("stops listening when it ends, whatever it was waiting for", async () => {
+    const { next, ending, lines, listeners, world } = setUp();
+    expect(listeners.size).toBe(4);
+    await next();
+    const waiting = lines.next();
+    await world.settle();
+    ending.abort();
+    expect(await waiting).toEqual({ value: undefined, done: true });
+    expect([listeners.size, world.pendingTimers]).toEqual([0, 0]);
+  });
+});

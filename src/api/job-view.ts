@@ -1,0 +1,135 @@
+/** How a job looks in the API: what it may do, how far it has come, what it waits for, how it ended. Never a secret. */
+import Type, { type Static } from "typebox";
+import { budgetAsNumbers, leaseOf } from "../kernel/authority/lease.ts";
+import { runtimeEndsAt } from "../kernel/job/deadlines.ts";
+import type { JobRecord } from "../kernel/job/job-record.ts";
+import type { JobStatus as StoredStatus } from "../kernel/job/job-state.ts";
+import { formatTime } from "../kernel/log/entry.ts";
+import { type ApiJobStatus, ErrorFields, JobStatus, Time } from "./schemas.ts";
+
+const Progress = Type.Object(
+  {
+    current: Type.Number(),
+    total: Type.Optional(Type.Number()),
+    units: Type.Optional(Type.String()),
+    message: Type.Optional(Type.String()),
+    job_seq: Type.Integer({ description: "where it stands on the job's log" }),
+    ts: Time,
+  },
+  { description: "the latest progress the agent has told of" },
+);
+
+/** What every telling of a job has, in listings, the feed and its own descriptor. */
+const common = {
+  job_id: Type.String(),
+  agent: Type.String({ description: "name@version, as resolved at submission" }),
+  status: JobStatus,
+  principal: Type.String({ description: "whose job it is: tenant/id" }),
+  root_job_id: Type.String({ description: "the root of its tree; its own id for a root" }),
+  parent_job_id: Type.Optional(Type.String()),
+  attempt: Type.Integer({ description: "which run of the agent; 0 before the first" }),
+  trace_id: Type.String(),
+  created_at: Time,
+  started_at: Type.Optional(Time),
+  ended_at: Type.Optional(Time),
+};
+
+export const JobChange = Type.Object({
+  ...common,
+  progress: Type.Optional(Progress),
+  error: Type.Optional(ErrorFields),
+});
+
+export const JobListing = Type.Object({
+  ...common,
+  lease: Type.Record(Type.String(), Type.Array(Type.String()), { description: "namespace to patterns, as granted" }),
+  lease_constraints: Type.Optional(Type.Object({ expires_at: Type.String() })),
+  budget: Type.Optional(Type.Record(Type.String(), Type.Number(), { description: "currency to amount granted" })),
+  deadline_at: Type.Optional(Time),
+  last_job_seq: Type.Integer({ description: "how far the job's log reaches" }),
+  progress: Type.Optional(Progress),
+  waiting_for: Type.Optional(
+    Type.Object({
+      reason: Type.Enum(["queue", "agent", "winding_down"]),
+      message: Type.String(),
+    }),
+  ),
+});
+export type JobListing = Static<typeof JobListing>;
+
+/** `ending` is ours alone: until the terminal is out, the job runs as far as anyone can see. */
+export function shownStatus(status: StoredStatus): ApiJobStatus {
+  return status === "ending" ? "running" : status;
+}
+
+export function agentReference(job: JobRecord): string {
+  return `${job.agent}@${job.version}`;
+}
+
+function commonOf(job: JobRecord): Static<Type.TObject<typeof common>> {
+  return {
+    job_id: job.id,
+    agent: agentReference(job),
+    status: shownStatus(job.status),
+    principal: job.principal,
+    root_job_id: job.root,
+    ...(job.parent === null ? {} : { parent_job_id: job.parent }),
+    attempt: job.attempt,
+    trace_id: job.traceId,
+    created_at: formatTime(job.createdAt),
+    ...(job.startedAt === null ? {} : { started_at: formatTime(job.startedAt) }),
+    ...(job.endedAt === null ? {} : { ended_at: formatTime(job.endedAt) }),
+  };
+}
+
+/** A job in the feed. `progress` is the payload of a `progress` event. */
+export function changeOf(job: JobRecord, progress: string | undefined): Static<typeof JobChange> {
+  const { outcome } = job;
+  return {
+    ...commonOf(job),
+    ...(progress === undefined ? {} : { progress: progressOf(progress) }),
+    ...(outcome === null || outcome.status === "success" ? {} : { error: { ...outcome.error } }),
+  };
+}
+
+export interface JobFacts {
+  /** The highest position of the job's log. */
+  readonly head: number;
+  /** Payload of the latest `progress` event. */
+  readonly progress?: string | undefined;
+  /** Whether this runtime has the agent, in the job's version. */
+  readonly agentIsHere: boolean;
+}
+
+export function listingOf(job: JobRecord, { head, progress, agentIsHere }: JobFacts): JobListing {
+  const lease = leaseOf(job);
+  const grants = Object.entries(lease?.grants ?? {});
+  const waiting = waitingOf(job, agentIsHere);
+  // A job that waits has no deadline yet: its time runs from its start.
+  const endsAt = runtimeEndsAt(job);
+  return {
+    ...commonOf(job),
+    lease: Object.fromEntries(grants.map(([namespace, patterns]) => [namespace, [...patterns]])),
+    ...(lease?.expiresAtText == null ? {} : { lease_constraints: { expires_at: lease.expiresAtText } }),
+    ...(lease?.budget == null ? {} : { budget: { ...budgetAsNumbers(lease.budget) } }),
+    ...(endsAt === null ? {} : { deadline_at: formatTime(endsAt) }),
+    last_job_seq: head,
+    ...(progress === undefined ? {} : { progress: progressOf(progress) }),
+    ...(waiting === undefined ? {} : { waiting_for: waiting }),
+  };
+}
+
+function progressOf(payload: string): Static<typeof Progress> {
+  const { body, job_seq, ts } = JSON.parse(payload);
+  return { ...body, job_seq, ts };
+}
+
+function waitingOf(job: JobRecord, agentIsHere: boolean): JobListing["waiting_for"] {
+  if (job.status === "ending") {
+    return { reason: "winding_down", message: "its outcome is fixed; what it holds is being given back" };
+  }
+  if (job.status !== "pending") return undefined;
+  return agentIsHere
+    ? { reason: "queue", message: "a place to run: as many jobs as may run at once are running" }
+    : { reason: "agent", message: `agent ${agentReference(job)}, which this runtime does not have` };
+}

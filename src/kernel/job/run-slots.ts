@@ -1,0 +1,264 @@
+/**
+ * Which jobs may run now, and which wait. A job takes a slot where runtime, principal and agent have room; otherwise it
+ * waits as `pending`, and takes the slot of one that ends. Principals take turns, so that nobody's thousand jobs delay
+ * another's one; the jobs of one principal start in the order they came, as far as their agents have room.
+ *
+ * A lane holds what waits for one limited agent; all agents without a limit share a lane. A principal at its own limit is
+ * taken out of the lanes until one of its jobs ends, so that starting the next job looks at lanes and not at everyone.
+ */
+import { CodedError } from "../../protocol/errors.ts";
+import type { JobId } from "../ids.ts";
+import type { PrincipalKey } from "../principal.ts";
+import type { JobRecord } from "./job-record.ts";
+import type { JobLimits } from "./limits.ts";
+
+/** What a refused client is told to wait before it tries again. */
+const RETRY_AFTER_MS = 1_000;
+/** The lane of all agents without a limit: no agent has this name. */
+const UNLIMITED = "";
+
+export type RunLimits = Pick<
+  JobLimits,
+  "maxRunningJobs" | "maxRunningJobsPerPrincipal" | "maxPendingJobs" | "maxPendingJobsPerPrincipal"
+>;
+
+/** What is asked of an agent: under which name it is counted, and how many of its jobs may run at a time. */
+export interface CountedAgent {
+  readonly name: string;
+  readonly version: string;
+  readonly maxConcurrent?: number;
+}
+
+interface Holder {
+  readonly key: PrincipalKey;
+  running: number;
+  waiting: number;
+  /** When it last started a job, in starts of anybody. */
+  served: number;
+  /** Lanes it is taken out of while it is at its own limit, and what waits there. */
+  readonly setAside: Map<Lane, Line>;
+}
+
+/** Jobs of one principal in one lane, in the order they came. */
+type Line = Map<JobId, Waiting>;
+
+interface Lane {
+  readonly name: string;
+  readonly limit: number;
+  running: number;
+  /** In the order of their turns. */
+  readonly lines: Map<Holder, Line>;
+}
+
+interface Place {
+  readonly holder: Holder;
+  readonly lane: Lane;
+}
+
+interface Waiting extends Place {
+  readonly id: JobId;
+  readonly order: number;
+  readonly start: () => void;
+}
+
+export class RunSlots {
+  readonly #limits: RunLimits;
+  readonly #holders = new Map<PrincipalKey, Holder>();
+  readonly #lanes = new Map<string, Lane>();
+  readonly #running = new Map<JobId, Place>();
+  readonly #waiting = new Map<JobId, Waiting>();
+  #orders = 0;
+  #starts = 0;
+  #paused = false;
+  #idle: (() => void)[] = [];
+
+  constructor(limits: RunLimits) {
+    this.#limits = limits;
+  }
+
+  get running(): number {
+    return this.#running.size;
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /**
+   * @throws CodedError INTERNAL_ERROR, retryable, when a new job could neither run nor wait; its details name the limit.
+   */
+  assertRoom(principal: PrincipalKey, agent: CountedAgent): void {
+    const holder = this.#holders.get(principal);
+    if (this.#hasSlot(holder, this.#lanes.get(laneName(agent)), agent)) return;
+    const { maxPendingJobs, maxPendingJobsPerPrincipal } = this.#limits;
+    if (this.#waiting.size >= maxPendingJobs) throw full("the runtime", "maxPendingJobs", maxPendingJobs);
+    if ((holder?.waiting ?? 0) >= maxPendingJobsPerPrincipal) {
+      throw full("this principal", "maxPendingJobsPerPrincipal", maxPendingJobsPerPrincipal);
+    }
+  }
+
+  /** Takes a slot and returns true; or returns false, and calls `start` once the job has one. Until `release`. */
+  take({ id, principal }: Pick<JobRecord, "id" | "principal">, agent: CountedAgent, start: () => void): boolean {
+    const place = { holder: this.#holder(principal), lane: this.#lane(agent) };
+    if (this.#hasSlot(place.holder, place.lane, agent)) {
+      this.#occupy(id, place);
+      return true;
+    }
+    this.#enqueue({ ...place, id, order: this.#orders++, start });
+    return false;
+  }
+
+  /** Gives a job's slot, or its place among the waiting, to others. Does nothing for a job that has neither. */
+  release(id: JobId): void {
+    const place = this.#running.get(id);
+    if (place === undefined) {
+      this.#dequeue(id);
+      return;
+    }
+    this.#running.delete(id);
+    const { holder, lane } = place;
+    holder.running--;
+    lane.running--;
+    if (holder.setAside.size > 0) {
+      for (const [from, line] of holder.setAside) from.lines.set(holder, line);
+      holder.setAside.clear();
+    }
+    this.#startNext();
+    this.#forget(holder);
+    if (this.#running.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** Starts nothing that waits any more. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  /** Resolves when nothing runs. */
+  idle(): Promise<void> {
+    if (this.#running.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  #hasSlot(holder: Holder | undefined, lane: Lane | undefined, agent: CountedAgent): boolean {
+    const { maxRunningJobs, maxRunningJobsPerPrincipal } = this.#limits;
+    return (
+      !this.#paused &&
+      this.#running.size < maxRunningJobs &&
+      (holder?.running ?? 0) < maxRunningJobsPerPrincipal &&
+      // Nobody who waits is passed: were there room for them, they would not wait.
+      (lane?.running ?? 0) < (agent.maxConcurrent ?? Infinity)
+    );
+  }
+
+  #occupy(id: JobId, place: Place): void {
+    this.#running.set(id, place);
+    place.holder.running++;
+    place.holder.served = ++this.#starts;
+    place.lane.running++;
+  }
+
+  #enqueue(waiting: Waiting): void {
+    const { id, holder, lane } = waiting;
+    this.#waiting.set(id, waiting);
+    holder.waiting++;
+    const line = lane.lines.get(holder) ?? holder.setAside.get(lane);
+    if (line === undefined) lane.lines.set(holder, new Map([[id, waiting]]));
+    else line.set(id, waiting);
+  }
+
+  #dequeue(id: JobId): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    const { holder, lane } = waiting;
+    this.#waiting.delete(id);
+    holder.waiting--;
+    const line = lane.lines.get(holder) ?? holder.setAside.get(lane);
+    line?.delete(id);
+    if (line?.size === 0) {
+      lane.lines.delete(holder);
+      holder.setAside.delete(lane);
+    }
+    this.#forget(holder);
+  }
+
+  #startNext(): void {
+    while (!this.#paused && this.#waiting.size > 0 && this.#running.size < this.#limits.maxRunningJobs) {
+      const next = this.#next();
+      if (next === undefined) return;
+      const { id, holder, lane } = next;
+      this.#occupy(id, next);
+      this.#dequeue(id);
+      const rest = lane.lines.get(holder);
+      if (rest !== undefined) {
+        // To the end of the turns.
+        lane.lines.delete(holder);
+        lane.lines.set(holder, rest);
+      }
+      next.start();
+    }
+  }
+
+  /** Of the first in each lane with room: whoever has waited longest for a start. */
+  #next(): Waiting | undefined {
+    let next: Waiting | undefined;
+    for (const lane of this.#lanes.values()) {
+      if (lane.running >= lane.limit) continue;
+      const first = this.#firstIn(lane);
+      if (first !== undefined && (next === undefined || comesBefore(first, next))) next = first;
+    }
+    return next;
+  }
+
+  #firstIn(lane: Lane): Waiting | undefined {
+    for (const [holder, line] of lane.lines) {
+      if (holder.running < this.#limits.maxRunningJobsPerPrincipal) return line.values().next().value;
+      lane.lines.delete(holder);
+      holder.setAside.set(lane, line);
+    }
+    return undefined;
+  }
+
+  #holder(key: PrincipalKey): Holder {
+    let holder = this.#holders.get(key);
+    if (holder === undefined) {
+      holder = { key, running: 0, waiting: 0, served: 0, setAside: new Map() };
+      this.#holders.set(key, holder);
+    }
+    return holder;
+  }
+
+  #forget(holder: Holder): void {
+    if (holder.running === 0 && holder.waiting === 0) this.#holders.delete(holder.key);
+  }
+
+  /** One for each limited agent that is or was registered, so that there are never many. */
+  #lane(agent: CountedAgent): Lane {
+    const name = laneName(agent);
+    let lane = this.#lanes.get(name);
+    if (lane === undefined) {
+      lane = { name, limit: agent.maxConcurrent ?? Infinity, running: 0, lines: new Map() };
+      this.#lanes.set(name, lane);
+    }
+    return lane;
+  }
+}
+
+function laneName({ name, version, maxConcurrent }: CountedAgent): string {
+  return maxConcurrent === undefined ? UNLIMITED : `${name}@${version}`;
+}
+
+function comesBefore(a: Waiting, b: Waiting): boolean {
+  return a.holder === b.holder || a.holder.served === b.holder.served
+    ? a.order < b.order
+    : a.holder.served < b.holder.served;
+}
+
+function full(whose: string, limit: string, count: number): CodedError {
+  return new CodedError(
+    "INTERNAL_ERROR",
+    `too many jobs of ${whose} wait to run (${limit}: ${count}); submit again later`,
+    {
+      details: { limit, retry_after_ms: RETRY_AFTER_MS },
+    },
+  );
+}

@@ -1,0 +1,50 @@
+/** What an HTTP server hands us, ours or another's: upgrades become connections, other requests go to the HTTP faces. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import type { Log } from "../platform/log.ts";
+import type { Timers } from "../platform/world.ts";
+import type { Connection } from "../transports/connection.ts";
+import type { HostRules } from "../transports/host-check.ts";
+import { createFindPeer, type ProxyRules } from "../transports/peer.ts";
+import { acceptWebSocket, refuseUpgrade } from "../transports/websocket.ts";
+import type { ConnectionLimit } from "./connection-limit.ts";
+import { answerHttp, type HttpFace } from "./http-faces.ts";
+
+/** Which requests are let in. */
+export interface EntranceRules extends HostRules, ProxyRules {}
+
+export interface EntranceEnvironment {
+  readonly timers: Timers;
+  readonly log: Log;
+  /** What answers plain HTTP: the first whose prefix fits. */
+  readonly faces: readonly HttpFace[];
+  readonly limit: ConnectionLimit;
+  /** Takes charge of every accepted WebSocket. */
+  accept(connection: Connection): void;
+}
+
+export interface Entrance {
+  answer(request: IncomingMessage, response: ServerResponse): void;
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+}
+
+/** @throws TypeError for an entry of `trustedProxies` that is no address and no network. */
+export function createEntrance(rules: EntranceRules, environment: EntranceEnvironment): Entrance {
+  const { timers, log, faces, limit, accept } = environment;
+  const findPeer = createFindPeer(rules);
+
+  function admit(request: IncomingMessage, socket: Duplex, head: Buffer) {
+    if (limit.admit(socket)) return acceptWebSocket(request, socket, head, { ...rules, timers, log, findPeer });
+    return refuseUpgrade(socket, 503, `All ${limit.max} connections of this runtime are taken. Try again later.`);
+  }
+
+  return {
+    answer: (request, response) => answerHttp(faces, request, response, { peer: findPeer(request), rules, log }),
+    upgrade(request, socket, head) {
+      const outcome = admit(request, socket, head);
+      if (outcome.accepted) return accept(outcome.connection);
+      const { status, reason } = outcome;
+      log.info({ status, reason, address: findPeer(request).address }, "refused a WebSocket");
+    },
+  };
+}

@@ -1,0 +1,177 @@
+/**
+ * Removing the history of ended job trees. A tree's rows go in one transaction; its log, which may be large, goes with
+ * them as far as one short transaction can hold it, and step by step after that (`removals` lists what is left over).
+ * Freed pages are used again; the file does not shrink.
+ *
+ * Idempotency keys of removed jobs stay behind without a meaning, since an index to find them by job would be written at
+ * every submission. They are overwritten when used again, and looked for page by page once enough of them may be there.
+ */
+import type { JobId } from "../../kernel/ids.ts";
+import type { RemovablePage, RemovableQuery, RemovalStep } from "../../kernel/ports.ts";
+import type { Database } from "./database.ts";
+import { UNFINISHED } from "./jobs.ts";
+import type { Keys } from "./keys.ts";
+import { LAST_SEQ, SEQ_BITS } from "./log.ts";
+
+/** Jobs looked at for one page of removable trees. */
+const JOBS_LOOKED_AT = 512;
+/** What one step removes of logs at most: so many rows, or as many as reach this many bytes. */
+const ROWS_PER_STEP = 256;
+const BYTES_PER_STEP = 2_097_152;
+/** Keys without a job are looked for after so many removals, so many rows a step. */
+const REMOVALS_PER_SEARCH = 1_000;
+const KEYS_PER_STEP = 1_000;
+
+interface Candidate {
+  readonly key: number;
+  readonly id: JobId;
+  readonly root: number;
+  readonly createdAt: number;
+}
+
+export function createRetention(database: Database, keys: Keys) {
+  const selectFrom = database.prepare<Candidate>(
+    `SELECT key, id, root, created_at AS createdAt FROM jobs WHERE key > ? ORDER BY key LIMIT ${JOBS_LOOKED_AT}`,
+  );
+  const selectTree = database.prepare<{ key: number; id: JobId; endedAt: number | null }>(
+    `SELECT key, id, ended_at AS endedAt FROM jobs WHERE key = ?1
+    UNION ALL SELECT key, id, ended_at FROM jobs WHERE root = ?1 AND parent IS NOT NULL`,
+  );
+  const selectUnfinished = database.prepare<{ found: number }>(
+    `SELECT 1 AS found FROM jobs AS job WHERE job.root = ? AND ${UNFINISHED} LIMIT 1`,
+  );
+  const selectNeeded = database.prepare<{ job: number }>(
+    `SELECT job FROM follows WHERE job IN (SELECT value FROM json_each(?1))
+    UNION SELECT job FROM segments WHERE job IN (SELECT value FROM json_each(?1))`,
+  );
+  const deleteOf = ["inputs WHERE job", "steps WHERE job", "artifacts WHERE job", "jobs WHERE key"].map((rows) =>
+    database.prepare(`DELETE FROM ${rows} = ?`),
+  );
+  const insertRemoval = database.prepare("INSERT INTO removals (job) VALUES (?)");
+  /** The newest stays, done or not: by it no key is given twice. */
+  const selectRemoval = database.prepare<{ job: number }>(
+    "SELECT job FROM removals WHERE done = 0 ORDER BY job LIMIT 1",
+  );
+  const finishRemoval = database.prepare("UPDATE removals SET done = 1 WHERE job = ?");
+  const deleteRemovals = database.prepare(
+    "DELETE FROM removals WHERE done = 1 AND job < (SELECT max(job) FROM removals)",
+  );
+  const selectRows = database.prepare<{ seq: number; bytes: number }>(
+    `SELECT id & ${LAST_SEQ} AS seq, octet_length(payloads) AS bytes FROM chunks
+    WHERE id BETWEEN ?1 << ${SEQ_BITS} AND (?1 << ${SEQ_BITS}) + ${LAST_SEQ} ORDER BY id LIMIT ?2`,
+  );
+  const deleteRows = database.prepare(
+    `DELETE FROM chunks WHERE id BETWEEN ?1 << ${SEQ_BITS} AND (?1 << ${SEQ_BITS}) + ?2`,
+  );
+  const selectLastKey = database.prepare<{ principal: string; key: string }>(
+    `SELECT principal, key FROM (SELECT principal, key FROM idempotency WHERE (principal, key) > (?, ?)
+      ORDER BY principal, key LIMIT ${KEYS_PER_STEP}) ORDER BY principal DESC, key DESC LIMIT 1`,
+  );
+  const deleteKeys = database.prepare(
+    `DELETE FROM idempotency WHERE (principal, key) > (?, ?) AND (principal, key) <= (?, ?)
+      AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.key = idempotency.job)`,
+  );
+  const selectSize = database.prepare<{ size: number }>(
+    `SELECT (pages.page_count - free.freelist_count) * unit.page_size AS size
+    FROM pragma_page_count() AS pages, pragma_freelist_count() AS free, pragma_page_size() AS unit`,
+  );
+
+  let removedSinceSearch = 0;
+  /** Up to where keys without a job were looked for; undefined when nobody is looking. */
+  let searched: { readonly principal: string; readonly key: string } | undefined;
+
+  /** The jobs of a tree; undefined when it may not be removed. */
+  function endedTree(root: number, endedBefore: number) {
+    if (selectUnfinished.get(root) !== undefined) return undefined;
+    const jobs = selectTree.all(root);
+    const isOver = jobs.length > 0 && jobs.every(({ endedAt }) => endedAt !== null && endedAt < endedBefore);
+    return isOver ? jobs : undefined;
+  }
+
+  function neededOf(jobs: readonly { readonly key: number }[]): ReadonlySet<number> {
+    return new Set(selectNeeded.all(JSON.stringify(jobs.map(({ key }) => key))).map(({ job }) => job));
+  }
+
+  function removeLogs(): boolean {
+    let rows = ROWS_PER_STEP;
+    let bytes = BYTES_PER_STEP;
+    for (let next = selectRemoval.get(); next !== undefined; next = selectRemoval.get()) {
+      let last: number | undefined;
+      let count = 0;
+      for (const row of selectRows.iterate(next.job, rows)) {
+        last = row.seq;
+        count++;
+        bytes -= row.bytes;
+        if (bytes <= 0) break;
+      }
+      if (last !== undefined) deleteRows.run(next.job, last);
+      rows -= count;
+      if (rows <= 0 || bytes <= 0) return true;
+      finishRemoval.run(next.job);
+    }
+    deleteRemovals.run();
+    return false;
+  }
+
+  function removeKeys(): boolean {
+    if (searched === undefined) {
+      if (removedSinceSearch < REMOVALS_PER_SEARCH) return false;
+      removedSinceSearch = 0;
+      searched = { principal: "", key: "" };
+    }
+    const last = selectLastKey.get(searched.principal, searched.key);
+    if (last !== undefined) deleteKeys.run(searched.principal, searched.key, last.principal, last.key);
+    searched = last;
+    return last !== undefined;
+  }
+
+  return {
+    find({ endedBefore, from = 0, limit }: RemovableQuery): RemovablePage {
+      const trees: { id: JobId; jobs: readonly { readonly key: number }[] }[] = [];
+      const looked = selectFrom.all(from);
+      // In the order of insertion, which is that of creation unless a clock was wrong: after so many that are too young
+      // comes nothing that is old enough.
+      const isPast = looked.every(({ createdAt }) => createdAt >= endedBefore);
+      let next = isPast || looked.length < JOBS_LOOKED_AT ? undefined : looked.at(-1)?.key;
+      for (const { key, id, root, createdAt } of looked) {
+        if (root !== key || createdAt >= endedBefore) continue;
+        const jobs = endedTree(key, endedBefore);
+        if (jobs === undefined) continue;
+        trees.push({ id, jobs });
+        if (trees.length >= limit) {
+          next = key;
+          break;
+        }
+      }
+      const needed = neededOf(trees.flatMap(({ jobs }) => jobs));
+      const roots = trees.filter(({ jobs }) => !jobs.some(({ key }) => needed.has(key))).map(({ id }) => id);
+      return { roots, next };
+    },
+
+    /** One transaction. */
+    remove(roots: readonly JobId[]): RemovalStep {
+      let removed = 0;
+      const more = database.transact(() => {
+        const trees = [...new Set(roots)].map((root) => {
+          const found = keys.findJob(root);
+          return (found?.epoch != null && endedTree(found.key, Number.MAX_SAFE_INTEGER)) || [];
+        });
+        const needed = neededOf(trees.flat());
+        for (const jobs of trees) {
+          if (jobs.length === 0 || jobs.some(({ key }) => needed.has(key))) continue;
+          for (const { key, id } of jobs) {
+            for (const statement of deleteOf) statement.run(key);
+            insertRemoval.run(key);
+            keys.dropJob(id);
+          }
+          removed++;
+        }
+        removedSinceSearch += removed;
+        return removeLogs() || removeKeys();
+      });
+      return { removed, more };
+    },
+
+    size: (): number => selectSize.get()?.size ?? 0,
+  };
+}
