@@ -6,7 +6,7 @@
 import { eventSeqOf, isJobEvent } from "./frame-scan.ts";
 import { type FrameSocket, openFrameSocket } from "./frame-socket.ts";
 import { StreamCheck, type StreamTally } from "./stream-check.ts";
-import { REPLY_TIMEOUT_MS, STREAM_TIMEOUT_MS, within } from "./within.ts";
+import { Deadlines, REPLY_TIMEOUT_MS, STREAM_TIMEOUT_MS } from "./within.ts";
 
 /** All features of the draft that a submitting client uses (§6.2). */
 const FEATURES = [
@@ -76,6 +76,8 @@ export class RawClient {
   welcomedAt = 0;
 
   readonly #stream: StreamCheck;
+  /** Of replies by the id of the request, and of terminals that are waited for by the job's id. */
+  readonly #deadlines = new Deadlines();
   /** Replies being awaited, by the id of the request. */
   readonly #replies = new Map<string, PromiseWithResolvers<Envelope>>();
   /** Terminals of jobs just accepted, by the id of the request, until the submitter takes them. */
@@ -148,7 +150,9 @@ export class RawClient {
 
   /** Awaits the result of a submitted job. @throws Error when it does not end with `job.result`. */
   async result(job: SubmittedJob): Promise<Terminal> {
-    const terminal = await within(job.terminal, STREAM_TIMEOUT_MS, `terminal of ${job.id}`);
+    const expected = this.#terminals.get(job.id);
+    if (expected !== undefined) this.#deadlines.set(job.id, expected, STREAM_TIMEOUT_MS, `terminal of ${job.id}`);
+    const terminal = await job.terminal;
     if (terminal.type !== "job.result")
       throw new Error(`${job.id} ended with ${terminal.type} ${JSON.stringify(terminal.payload)}`);
     return terminal;
@@ -225,8 +229,9 @@ export class RawClient {
     if (this.#failure !== undefined) throw this.#failure;
     const reply = Promise.withResolvers<Envelope>();
     this.#replies.set(id, reply);
+    this.#deadlines.set(id, reply, REPLY_TIMEOUT_MS, `reply to ${type}`);
     this.#send(id, type, payload);
-    return await within(reply.promise, REPLY_TIMEOUT_MS, `reply to ${type} ${id}`);
+    return await reply.promise;
   }
 
   #send(id: string, type: string, payload: Readonly<Record<string, unknown>>): void {
@@ -281,6 +286,7 @@ export class RawClient {
     if (reply === undefined)
       throw new Error(`${envelope.type} answers ${key}, which was not asked or is answered already`);
     this.#replies.delete(key);
+    this.#deadlines.met(key);
     reply.resolve(envelope);
   }
 
@@ -299,6 +305,7 @@ export class RawClient {
       throw new Error(`${type} has an event_seq and is neither event nor terminal`);
     const jobId = envelope.job_id ?? (payload.job_id as string);
     this.#stream.ended(jobId);
+    this.#deadlines.met(jobId);
     this.#terminals.get(jobId)?.resolve({ type, payload, arrivedAt: performance.now() });
     this.#terminals.delete(jobId);
   }
@@ -306,6 +313,7 @@ export class RawClient {
   #fail(error: Error): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;
+    for (const key of [...this.#replies.keys(), ...this.#terminals.keys()]) this.#deadlines.met(key);
     for (const reply of this.#replies.values()) reply.reject(error);
     for (const terminal of this.#terminals.values()) terminal.reject(error);
     this.#replies.clear();

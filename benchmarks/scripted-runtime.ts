@@ -4,6 +4,7 @@
  */
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { RuntimeServer } from "./bench.ts";
 import { collectedMemory } from "./memory-use.ts";
@@ -32,6 +33,8 @@ const TOKEN = "scripted-token";
 export async function startScriptedRuntime(breach?: Breach): Promise<RuntimeServer> {
   const spawnedAt = performance.now();
   const sessions = new Map<string, Session>();
+  /** Who receives a job that is not over: its submitter, and whoever subscribed. */
+  const followers = new Map<string, Session[]>();
   let jobs = 0;
   let unfinished = 0;
   const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: false });
@@ -76,15 +79,26 @@ export async function startScriptedRuntime(breach?: Breach): Promise<RuntimeServ
           const jobId = `job_${jobs++}`;
           reply("job.accepted", { job_id: jobId, request_id: id });
           unfinished += 1;
-          return void runJob(session as Session, jobId, payload.agent as string, payload.input).finally(() => {
+          followers.set(jobId, [session as Session]);
+          return void runJob(jobId, payload.agent as string, payload.input).finally(() => {
             unfinished -= 1;
+            followers.delete(jobId);
           });
+        }
+        case "job.subscribe": {
+          const jobId = payload.job_id as string;
+          followers.get(jobId)?.push(session as Session);
+          return reply("job.subscribed", { job_id: jobId, request_id: id });
         }
       }
     });
   });
 
-  function place(session: Session, type: string, jobId: string, payload: object): void {
+  function place(type: string, jobId: string, payload: object): void {
+    for (const session of followers.get(jobId) ?? []) placeIn(session, type, jobId, payload);
+  }
+
+  function placeIn(session: Session, type: string, jobId: string, payload: object): void {
     const eventSeq = session.sent.length + 1;
     const shown =
       breach === "gap" && eventSeq > 2 ? eventSeq + 1 : breach === "repeat" && eventSeq === 3 ? 2 : eventSeq;
@@ -101,12 +115,11 @@ export async function startScriptedRuntime(breach?: Breach): Promise<RuntimeServ
     session.socket.send(frame);
   }
 
-  async function runJob(session: Session, jobId: string, agent: string, input: unknown): Promise<void> {
-    const log = (message: string): void =>
-      place(session, "job.event", jobId, { kind: "log", body: { level: "info", message } });
+  async function runJob(jobId: string, agent: string, input: unknown): Promise<void> {
+    const log = (message: string): void => place("job.event", jobId, { kind: "log", body: { level: "info", message } });
     const result = await outcome(agent, input, log);
-    if (breach !== "no terminal") place(session, "job.result", jobId, { final_status: "success", result });
-    if (breach === "second terminal") place(session, "job.result", jobId, { final_status: "success", result });
+    if (breach !== "no terminal") place("job.result", jobId, { final_status: "success", result });
+    if (breach === "second terminal") place("job.result", jobId, { final_status: "success", result });
   }
 
   async function outcome(agent: string, input: unknown, log: (message: string) => void): Promise<unknown> {
@@ -114,7 +127,8 @@ export async function startScriptedRuntime(breach?: Breach): Promise<RuntimeServ
     await new Promise((resolve) => setImmediate(resolve));
     switch (agent) {
       case "chatty": {
-        const { n } = input as { n: number };
+        const { n, startAfterMs = 0 } = input as { n: number; startAfterMs?: number };
+        await sleep(startAfterMs);
         for (let index = 0; index < n; index++) log("a small event");
         return { emitted: breach === "wrong count" ? n - 1 : n };
       }
