@@ -1,6 +1,6 @@
 /** SIGTERM under jobs that run and jobs that wait, and what the next process makes of them. */
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { createPlace, jsonLines, type Place, stopsListening } from "./test-place.ts";
+import { createPlace, jsonLines, type Place, stopsTakingWork } from "./test-place.ts";
 
 let place: Place;
 beforeEach(async () => {
@@ -35,7 +35,7 @@ it("[reading-drain] hands over: a job that may run again goes on after the resta
   );
 
   first.child.kill("SIGTERM");
-  await stopsListening(first.url);
+  await stopsTakingWork(first.url);
   expect((await first.ended()).code).toBe(0);
 
   const second = await place.serve("serve");
@@ -56,7 +56,7 @@ it("does not wait for jobs that only wait", async () => {
   await submit("done");
   await submit("never");
   serve.child.kill("SIGTERM");
-  await stopsListening(serve.url);
+  await stopsTakingWork(serve.url);
   await place.write("done", "");
   expect((await serve.ended()).code).toBe(0);
 });

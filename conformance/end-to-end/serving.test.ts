@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { existsSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { AGENTS, createPlace, jsonLines, LEASEHOLD, type Place, stopsListening } from "./test-place.ts";
+import { AGENTS, createPlace, jsonLines, LEASEHOLD, type Place, stopsTakingWork } from "./test-place.ts";
 
 let place: Place;
 beforeEach(async () => {
@@ -68,7 +68,7 @@ describe("a stop", () => {
     const env = { LEASEHOLD_URL: first.url, LEASEHOLD_TOKEN: token };
     const job = await submitDetached("waiting", { until: place.path("done") }, env);
     first.child.kill("SIGTERM");
-    await stopsListening(first.url);
+    await stopsTakingWork(first.url);
     expect((await place.run(["jobs"], { env })).code).toBe(7);
     expect(first.child.exitCode).toBeNull();
     await place.write("done", "");
@@ -104,7 +104,7 @@ describe("a stop", () => {
     const env = { LEASEHOLD_URL: serve.url, LEASEHOLD_TOKEN: token };
     await submitDetached("waiting", { until: "never" }, env);
     serve.child.kill("SIGTERM");
-    await stopsListening(serve.url);
+    await stopsTakingWork(serve.url);
     serve.child.kill("SIGTERM");
     expect((await serve.ended()).code).toBe(143);
   });

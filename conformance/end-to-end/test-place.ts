@@ -5,7 +5,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -84,21 +83,14 @@ export async function within<Result>(promise: Promise<Result>, what: () => strin
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** Resolves once nothing listens any more where that URL points. */
-export function stopsListening(url: string): Promise<void> {
-  const { hostname, port } = new URL(url);
-  const knock = async (): Promise<void> => {
-    const socket = connect(Number(port), hostname);
-    try {
-      await once(socket, "connect");
-    } catch {
-      return;
-    } finally {
-      socket.destroy();
-    }
-    await knock();
+/** Resolves once the runtime at `url` takes no new work: it says so, or is gone. */
+export function stopsTakingWork(url: string): Promise<void> {
+  const { host } = new URL(url);
+  const ask = async (): Promise<void> => {
+    const answer = await fetch(`http://${host}/readyz`).catch(() => undefined);
+    if (answer?.ok) await ask();
   };
-  return within(knock(), () => `${url} to close`);
+  return within(ask(), () => `${url} to take no more work`);
 }
 
 /** The developer's own environment must not lead a command to another runtime. */

@@ -1,7 +1,7 @@
 /** Agents from files: `leasehold serve ./agents.ts`. */
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { type AgentDefinition, isAgentDefinition } from "./define-agent.ts";
 
 /**
@@ -38,7 +38,7 @@ async function loadFile(file: string, urlOf: (path: string) => string): Promise<
   try {
     module = await import(urlOf(path));
   } catch (cause) {
-    throw new Error(`agent file ${file} failed to load: ${messageOf(cause)}`, { cause });
+    throw new Error(`agent file ${file} failed to load: ${messageOf(cause)}${placeOf(cause)}`, { cause });
   }
   return Object.values(module).flatMap(agentsIn);
 }
@@ -51,4 +51,15 @@ function agentsIn(exported: unknown): readonly AgentDefinition[] {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** Such as ` (/project/prices.ts:3)`, since it need not be the agent's own file; empty where the error does not tell. */
+function placeOf(error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
+  // Node writes the place of a syntax error above the message; any other is in the topmost frame.
+  const found =
+    /^(\S.*):(\d+)$/m.exec(stack.split("\n", 1)[0] ?? "") ?? /^ +at (?:.* \()?(file:.*?):(\d+):\d+\)?$/m.exec(stack);
+  const [, where = "", line] = found ?? [];
+  if (line === undefined) return "";
+  return ` (${where.startsWith("file:") ? fileURLToPath(where) : where}:${line})`;
 }

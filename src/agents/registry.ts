@@ -44,9 +44,13 @@ export function createAgentRegistry(
       const [name, version] = parseReference(reference);
       const versions = version === undefined ? offered.get(name) : known.get(name);
       if (versions === undefined) {
-        throw new CodedError("AGENT_NOT_AVAILABLE", `no agent ${name}; agents here: ${enumerate([...offered.keys()])}`, {
-          details: { agent: name },
-        });
+        throw new CodedError(
+          "AGENT_NOT_AVAILABLE",
+          `no agent ${name}; agents here: ${enumerate([...offered.keys()])}`,
+          {
+            details: { agent: name },
+          },
+        );
       }
       const agent = versions.get(version ?? (defaults.get(name) as string));
       if (agent === undefined) {

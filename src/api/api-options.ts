@@ -21,4 +21,6 @@ export interface ApiOptions {
   countSessions(): number;
   /** What the store holds, in bytes. */
   measureStore(): Promise<number>;
+  /** Hears of every refusal, by the code of its error. */
+  onRefused?(code: string): void;
 }

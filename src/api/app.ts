@@ -67,6 +67,7 @@ export async function buildApi(options: ApiOptions, addressOf: (request: Incomin
 
   const refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const refusal = refusalOf(error);
+    options.onRefused?.(refusal.error.code);
     if (refusal.isFault)
       log.error({ err: error, request: request.id, path: request.routeOptions.url }, "a request failed");
     void reply

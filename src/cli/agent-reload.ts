@@ -14,40 +14,58 @@ export interface ReloadEvents {
   blind(error: unknown): void;
 }
 
-/** What the files hold: one text that is the same while they are. */
-async function fingerprint(paths: Iterable<string>): Promise<string> {
-  const texts = await Promise.all([...paths].toSorted().map((path) => readFile(path).catch(() => Buffer.alloc(0))));
-  const hash = createHash("sha256");
-  for (const text of texts) hash.update(`${text.length}\n`).update(text);
-  return hash.digest("hex");
+/** A hash of what each file holds; of nothing for one that is not there. */
+async function hashes(paths: Iterable<string>): Promise<ReadonlyMap<string, string>> {
+  const hashOf = async (path: string): Promise<[string, string]> => {
+    const content = await readFile(path).catch(() => "");
+    return [path, createHash("sha256").update(content).digest("hex")];
+  };
+  return new Map(await Promise.all([...paths].map(hashOf)));
 }
 
 /** Watches from now on, until it is disposed of. Call once the files were loaded for the first time. */
 export function reloadOnChange(files: AgentFiles, timers: Timers, events: ReloadEvents): Disposable {
   let newest = 0;
-  let known = fingerprint(files.paths);
-  let hasFailed = false;
+  let known = hashes(files.paths);
+  /** The message of the last failure; undefined after a load that went well. */
+  let failure: string | undefined;
+
+  async function isAsBefore(now: ReadonlyMap<string, string>): Promise<boolean> {
+    const before = await known;
+    return [...now].every(([path, hash]) => before.get(path) === hash);
+  }
 
   async function reload(): Promise<void> {
-    const seen = fingerprint(files.paths);
-    const isSame = (await seen) === (await known);
+    const now = await hashes(files.paths);
+    const isSame = await isAsBefore(now);
     // A file that a failed load missed may be there now.
-    if (isSame && !hasFailed) return;
-    known = seen;
+    if (isSame && failure === undefined) return;
     const mine = ++newest;
+    let agents: readonly AgentDefinition[] = [];
+    let error: unknown;
     try {
-      const agents = await files.load();
-      // A later change overtook this load, which may even have stood still.
-      if (mine !== newest) return;
-      events.loaded(agents);
-      hasFailed = false;
-    } catch (error) {
-      if (mine !== newest) return;
-      hasFailed = true;
-      events.failed(error);
+      agents = await files.load();
+    } catch (thrown) {
+      error = thrown ?? new Error("an agent's file threw nothing");
     }
-    known = fingerprint(files.paths);
-    changes.follow(files.paths, hasFailed);
+    // A later change overtook this load, which may even have stood still.
+    if (mine !== newest) return;
+    // Of what the load found for the first time, what it holds by now; of the rest, what it held before the load.
+    known = hashes(files.paths).then((later) => new Map([...later, ...now]));
+    const message = error === undefined ? take(agents) : messageOf(error);
+    if (message !== undefined && !(isSame && message === failure)) events.failed(error ?? new Error(message));
+    failure = message;
+    changes.follow(files.paths, failure !== undefined);
+  }
+
+  /** Why the agents cannot be served; undefined when they are. */
+  function take(agents: readonly AgentDefinition[]): string | undefined {
+    try {
+      events.loaded(agents);
+      return undefined;
+    } catch (error) {
+      return messageOf(error);
+    }
   }
 
   const changes = createFileWatch(timers, () => void reload(), events.blind);
@@ -58,4 +76,8 @@ export function reloadOnChange(files: AgentFiles, timers: Timers, events: Reload
       changes[Symbol.dispose]();
     },
   };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -12,7 +12,7 @@ const QUIET_MS = 100;
 export interface FileWatch extends Disposable {
   /**
    * Watches these files from now on.
-   * @param beside also what else happens in their directories, such as a missing file that is made.
+   * @param beside also of other files that come and go in their directories.
    */
   follow(paths: Iterable<string>, beside: boolean): void;
 }
@@ -24,15 +24,16 @@ export function createFileWatch(timers: Timers, changed: () => void, failed: (er
   let tellsAll = false;
   let quiet: Timer | undefined;
 
-  function happened(directory: string, name: string | null): void {
-    if (!tellsAll && name !== null && names.get(directory)?.has(name) !== true) return;
+  function happened(directory: string, comesOrGoes: boolean, name: string | null): void {
+    const isFollowed = name === null || names.get(directory)?.has(name) === true;
+    if (!isFollowed && !(tellsAll && comesOrGoes)) return;
     quiet?.cancel();
     quiet = timers.after(QUIET_MS, changed);
   }
 
   function open(directory: string): void {
     try {
-      const watcher = watch(directory, (_, name) => happened(directory, name));
+      const watcher = watch(directory, (event, name) => happened(directory, event === "rename", name));
       watchers.set(directory, watcher);
       watcher.on("error", (error) => {
         watcher.close();

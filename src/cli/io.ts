@@ -27,6 +27,11 @@ export interface CliIo {
    */
   takeStdio(): { readonly input: Readable; readonly output: Writable };
   readonly env: Readonly<Record<string, string | undefined>>;
+  /**
+   * Adds the variables of a file (`NAME=value` lines) to `env`, as far as they are not set.
+   * @throws Error as Node has it, such as `ENOENT`.
+   */
+  loadEnvFile(path: string): void;
   readonly cwd: string;
   readonly pid: number;
   readonly world: World;

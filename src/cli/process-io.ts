@@ -87,6 +87,7 @@ export function createProcessIo(): CliIo {
     },
     takeStdio,
     env: process.env,
+    loadEnvFile: (path) => process.loadEnvFile(path),
     cwd: process.cwd(),
     pid: process.pid,
     world: createSystemWorld(),

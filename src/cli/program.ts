@@ -16,6 +16,10 @@ ${EXIT_CODE_LINES.map((line) => `  ${line}`).join("\n")}
 
 const INPUT_HELP = "JSON, @file with JSON, or - for standard input";
 
+function example(line: string): string {
+  return `\nExample:\n  ${line}`;
+}
+
 function withJson(command: Command): Command {
   return command.option("--json", "print one JSON object per line, and nothing else, on stdout");
 }
@@ -83,15 +87,26 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
     .addHelpText("after", AFTER_HELP);
   const add = (name: string, description: string): Command => program.command(name).description(description);
 
-  withServer(add("dev", "serve agents for development, with a token made for this run"))
+  withJson(add("init", "make a small project that works at once"))
+    .argument("[dir]", "directory to make it in", ".")
+    .option("--force", "also where files are; those of the same name stay as they are")
+    .addHelpText("after", example("leasehold init my-agents"))
+    .action(async (dir, options) => finish(await (await import("./commands/init.ts")).init(dir, options, io)));
+
+  withServer(
+    add("dev", "serve agents for development, loading them anew as they change, with a token made for this run"),
+  )
     .option("--run <agent>", "submit that agent at once and follow its job")
     .option("--input <json>", `input for --run: ${INPUT_HELP}`)
     .option("--exit", "end after the job of --run, with its exit code")
+    .option("--no-reload", "leave agents as they are when their files change")
+    .addHelpText("after", example('leasehold dev agents.ts --run word-count --input \'{"text":"to be"}\''))
     .action(async (files, options) => finish(await (await import("./commands/dev.ts")).dev(files, options, io)));
 
   withServer(add("serve", "serve agents to everyone who has a token (see `leasehold token`)"))
     .option("--drain <time>", "how long jobs under way may take to end when it is stopped", "10s")
     .option("--stdio", "serve the process that started this one over stdin and stdout, and nobody else")
+    .addHelpText("after", example("leasehold serve agents.ts --port 8080"))
     .action(async (files, options, command: Command) => {
       const source = (name: string) => command.getOptionValueSource(name);
       const listening = ["port", "host"].find((name) => source(name) === "cli");
@@ -113,6 +128,7 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
     .option("--expires <time>", "when the lease ends: a time such as 2026-05-13T23:42:00Z, or a length such as 2h")
     .option("--max-runtime <time>", "when the job is ended: seconds, or a length such as 30m")
     .option("--key <key>", "idempotency key: the same key never starts a second job")
+    .addHelpText("after", example("leasehold submit word-count @input.json --budget USD:5.00 --expires 2h"))
     .action(async (agent, input, options) =>
       finish(await (await import("./commands/submit.ts")).submit(agent, input, options, io)),
     );
@@ -121,15 +137,18 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
     .argument("<job>", "id of the job")
     .option("--from <position>", "begin at that position of the job's log, and not at its first entry")
     .option("--no-history", "show only what comes from now on")
+    .addHelpText("after", example("leasehold watch job_01J… --from 100"))
     .action(async (job, options) => finish(await (await import("./commands/watch.ts")).watch(job, options, io)));
 
   withConnection(add("show", "show all there is to say of one job: bounds, progress, times, tree, how it ended"))
     .argument("<job>", "id of the job")
+    .addHelpText("after", example("leasehold show job_01J…"))
     .action(async (job, options) => finish(await (await import("./commands/show.ts")).show(job, options, io)));
 
   withConnection(add("artifact", "fetch what a job left behind (`leasehold show` lists it)"))
     .argument("<artifact>", "id of the artifact")
     .option("-o, --output <file>", "write it to a file; needed on a terminal")
+    .addHelpText("after", example("leasehold artifact art_01J… --output report.md"))
     .action(async (id, options) =>
       finish(await (await import("./commands/artifact.ts")).fetchArtifact(id, options, io)),
     );
@@ -142,11 +161,13 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
     .option("--principal <id>", "only jobs of that principal")
     .option("--limit <count>", "at most this many (default: 20)")
     .option("--all", "however many there are")
+    .addHelpText("after", example("leasehold jobs --status running --status pending --since 2h"))
     .action(async (options) => finish(await (await import("./commands/jobs.ts")).jobs(options, io)));
 
   withConnection(add("cancel", "cancel a job"))
     .argument("<job>", "id of the job")
     .option("--reason <text>", "why; goes on the job's log")
+    .addHelpText("after", example("leasehold cancel job_01J… --reason 'took too long'"))
     .action(async (job, options) => finish(await (await import("./commands/cancel.ts")).cancel(job, options, io)));
 
   withConnection(add("audit", "show who asked for what and whether it was allowed, newest first"))
@@ -154,9 +175,13 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
     .option("--action <action>", "only that, such as job.subscribe, job.cancel or session.authenticate")
     .option("--principal <id>", "only what that principal asked for")
     .option("--limit <count>", "at most this many", "50")
+    .addHelpText("after", example("leasehold audit job_01J… --action job.subscribe"))
     .action(async (job, options) => finish(await (await import("./commands/audit.ts")).audit(job, options, io)));
 
-  const token = add("token", "make, list and revoke the tokens that `leasehold serve` accepts");
+  const token = add("token", "make, list and revoke the tokens that `leasehold serve` accepts").addHelpText(
+    "after",
+    example("leasehold token create ada --operator"),
+  );
   const addToken = (name: string, description: string): Command =>
     withJson(token.command(name).description(description)).option("--data <dir>", "data directory", ".leasehold");
   addToken("create", "make a token and print it: it is shown this once")
@@ -165,14 +190,16 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
     .option("--tenant <name>", "of which tenant it is: nobody sees what is of another (default: default)")
     .option("--operator", "as an operator, who sees and may stop all jobs of the tenant")
     .option("--expires <time>", "when it ends: a time, or a length such as 30d")
+    .addHelpText("after", example("leasehold token create ci-bot --expires 30d"))
     .action(async (name, options) =>
       finish(await (await import("./commands/token.ts")).createToken(name, options, io)),
     );
-  addToken("list", "list tokens; the tokens themselves are not kept").action(async (options) =>
-    finish(await (await import("./commands/token.ts")).listTokens(options, io)),
-  );
+  addToken("list", "list tokens; the tokens themselves are not kept")
+    .addHelpText("after", example("leasehold token list --json"))
+    .action(async (options) => finish(await (await import("./commands/token.ts")).listTokens(options, io)));
   addToken("revoke", "revoke a token")
     .argument("<token>", "id or name of the token")
+    .addHelpText("after", example("leasehold token revoke ci-bot"))
     .action(async (id, options) => finish(await (await import("./commands/token.ts")).revokeToken(id, options, io)));
 
   withJson(add("conformance", "test how well a runtime keeps to ARCP v1.1: ours, or the one at a URL"))
@@ -184,13 +211,14 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
     .option("--timeout <time>", "the longest a case waits for any one thing", "10s")
     .option("--junit <file>", "write a report for build servers, too")
     .option("--all", "show the cases that passed, too")
+    .addHelpText("after", example("leasehold conformance ws://127.0.0.1:7777/arcp --only 6.3"))
     .action(async (url, options) =>
       finish(await (await import("./commands/conformance.ts")).conformance(url, options, io)),
     );
 
-  withJson(add("version", "print the version")).action(async (options) =>
-    finish(await (await import("./commands/version.ts")).version(options, io)),
-  );
+  withJson(add("version", "print the version"))
+    .addHelpText("after", example("leasehold version --json"))
+    .action(async (options) => finish(await (await import("./commands/version.ts")).version(options, io)));
 
   return program;
 }

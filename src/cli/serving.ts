@@ -24,6 +24,11 @@ export interface Running {
   readonly runtime: Runtime;
   /** `name@version` of each agent, in the order of the files. */
   readonly agents: readonly string[];
+  /**
+   * Serves these agents instead of those of the files; see `Runtime.replaceAgents`. Returns `name@version` of each.
+   * @throws as `Runtime.replaceAgents`.
+   */
+  replace(own: readonly AgentDefinition[]): readonly string[];
   /** Aborts when the process must end: something failed that belongs to no job. */
   readonly broken: AbortSignal;
   /** Jobs under way. */
@@ -36,6 +41,9 @@ export interface Serving extends Running {
   readonly address: Address;
 }
 
+/** Loads the agents that files export. */
+export type LoadFiles = (files: readonly string[]) => Promise<readonly AgentDefinition[]>;
+
 /** Loaded when no file is named; the first that exists. */
 const DEFAULT_FILES = ["agents.ts", "agents.js"];
 
@@ -47,16 +55,28 @@ async function findFiles(files: readonly string[], io: CliIo): Promise<readonly 
   throw usageError("no agents are named", `name files that export some, or add ${DEFAULT_FILES[0]} here`);
 }
 
+interface ServedAgents {
+  /** Of the files. */
+  readonly own: readonly AgentDefinition[];
+  /** Of the suite. */
+  readonly fixed: readonly AgentDefinition[];
+}
+
 /** Those of the suite alone when no file is named with them. */
 async function findAgents(
   files: readonly string[],
   { conformanceAgents = false }: ServerOptions,
+  load: LoadFiles,
   io: CliIo,
-): Promise<readonly AgentDefinition[]> {
-  if (!conformanceAgents) return await loadAgents(await findFiles(files, io));
+): Promise<ServedAgents> {
+  if (!conformanceAgents) return { own: await load(await findFiles(files, io)), fixed: [] };
   const { createConformanceAgents } = await import("../conformance/conformance-agents.ts");
-  const own = files.length === 0 ? [] : await loadAgents(await findFiles(files, io));
-  return [...own, ...createConformanceAgents(io.world.timers)];
+  const own = files.length === 0 ? [] : await load(await findFiles(files, io));
+  return { own, fixed: createConformanceAgents(io.world.timers) };
+}
+
+function referencesOf(agents: readonly AgentDefinition[]): readonly string[] {
+  return agents.map(({ name, version }) => `${name}@${version}`);
 }
 
 /**
@@ -69,10 +89,12 @@ export async function startRuntime(
   callers: CallerSettings,
   log: Log,
   io: CliIo,
+  load: LoadFiles = loadAgents,
 ): Promise<Running> {
   const { maxConnections } = options;
   const settings = maxConnections === undefined ? {} : { maxConnections: parseMaxConnections(maxConnections) };
-  const agents = await findAgents(files, options, io);
+  const { own, fixed } = await findAgents(files, options, load, io);
+  const agents = [...own, ...fixed];
   const broken = new AbortController();
   const runtime = await createRuntime({
     agents,
@@ -85,7 +107,12 @@ export async function startRuntime(
   });
   return {
     runtime,
-    agents: agents.map(({ name, version }) => `${name}@${version}`),
+    agents: referencesOf(agents),
+    replace(replacements) {
+      const all = [...replacements, ...fixed];
+      runtime.replaceAgents(all);
+      return referencesOf(all);
+    },
     broken: broken.signal,
     unfinished: () => runtime.unfinished,
     stop: (drainMs) => runtime.close({ drainMs }),
@@ -103,9 +130,10 @@ export async function startServing(
   callers: CallerSettings,
   log: Log,
   io: CliIo,
+  load: LoadFiles = loadAgents,
 ): Promise<Serving> {
   const where = readListenOptions(options, io.cwd);
-  const running = await startRuntime(files, options, callers, log, io);
+  const running = await startRuntime(files, options, callers, log, io, load);
   try {
     return { ...running, address: await running.runtime.listen(where) };
   } catch (error) {

@@ -68,6 +68,9 @@ export function createTestIo({
     stdin: input(),
     takeStdio: () => ({ input: new PassThrough(), output: new PassThrough() }),
     env,
+    loadEnvFile: (path) => {
+      throw Object.assign(new Error(`no such file: ${path}`), { code: "ENOENT" });
+    },
     cwd,
     pid: 4242,
     world: createFakeWorld(),

@@ -30,9 +30,13 @@ export interface KernelEvents {
     readonly jobs: number;
     /** Entries it added. */
     readonly entries: number;
+    /** UTF-16 units of their payloads: bytes, as far as they are ASCII. */
+    readonly length: number;
     /** From the making of the batch to the store's answer, in milliseconds of the world's clock. */
     readonly durationMs: number;
   };
+  /** The store rejected a commit, whoever had work in it; nothing of it was written. */
+  "commit:failed": { readonly error: unknown };
 }
 
 export type KernelEventName = keyof KernelEvents;
@@ -50,6 +54,7 @@ export class KernelEventSource implements Contributor {
     "job:appended": new Set(),
     "job:ended": new Set(),
     "commit:done": new Set(),
+    "commit:failed": new Set(),
   };
   /** Listeners of all names together. */
   #listening = 0;
@@ -71,6 +76,11 @@ export class KernelEventSource implements Contributor {
     };
   }
 
+  /** Tells that a commit failed. */
+  tellFailure(error: unknown): void {
+    this.#emit("commit:failed", { error });
+  }
+
   contribute(transitions: readonly Transition[]): Contribution | undefined {
     if (this.#listening === 0) return undefined;
     const startedAt = this.#clock.now();
@@ -79,9 +89,14 @@ export class KernelEventSource implements Contributor {
 
   #tell(transitions: readonly Transition[], durationMs: number): void {
     if (this.#listeners["commit:done"].size > 0) {
-      let entries = 0;
-      for (const { chunks } of transitions) for (const chunk of chunks) entries += chunk.kinds.length;
-      this.#emit("commit:done", { jobs: transitions.length, entries, durationMs });
+      let [entries, length] = [0, 0];
+      for (const { chunks } of transitions) {
+        for (const { payloads } of chunks) {
+          entries += payloads.length;
+          for (const payload of payloads) length += payload.length;
+        }
+      }
+      this.#emit("commit:done", { jobs: transitions.length, entries, length, durationMs });
     }
     for (const { job, accepted, moved, ended, chunks } of transitions) {
       if (accepted) this.#emit("job:accepted", { job });

@@ -4,9 +4,10 @@ import type { Timers, World } from "../platform/world.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { AgentListing, Agents } from "./agents-port.ts";
 import type { AuditPage, AuditQuery } from "./audit/audit-row.ts";
-import { type AuditedDecision, AuditTrail } from "./audit/audit-trail.ts";
+import { type AuditCounts, type AuditedDecision, AuditTrail } from "./audit/audit-trail.ts";
 import type { ArtifactId, JobId, NodeId, SessionId } from "./ids.ts";
 import {
+  type ArtifactCounts,
   type ArtifactLabel,
   type ArtifactLimits,
   JobArtifacts,
@@ -98,6 +99,7 @@ export class Kernel {
       // Last: the faces publish before anyone else is told.
       contributors: [...options.contributors, this.#events],
       onFailed: (error) => {
+        this.#events.tellFailure(error);
         if (error instanceof StoreError && error.fatal) options.onFatal(error);
       },
     });
@@ -220,6 +222,16 @@ export class Kernel {
   /** Writes a decision down, with the next commit; see `AuditTrail.add`. */
   audit(decision: AuditedDecision): void {
     this.#audit.add(decision);
+  }
+
+  /** What has become of decisions since the start; see `AuditCounts`. */
+  get auditCounts(): AuditCounts {
+    return this.#audit.counts;
+  }
+
+  /** Artifacts stored since the start, and their bytes. */
+  get artifactCounts(): ArtifactCounts {
+    return this.#artifacts.counts;
   }
 
   /** One page of what was decided, newest first, of the given scopes only. */

@@ -10,7 +10,7 @@ import { createEntrance, type EntranceEnvironment, type EntranceRules } from "./
 import { findFace, pathOf } from "./http-faces.ts";
 
 export interface AttachOptions extends EntranceRules {
-  /** Prefixes of the HTTP faces to take over, such as `["/api"]`; none with `[]`. Default: all but `/`. */
+  /** Prefixes of the HTTP faces to take over, such as `["/api"]`; none with `[]`. Default: all but `/` and `/metrics`. */
   readonly faces?: readonly string[];
 }
 
@@ -18,6 +18,9 @@ export interface Attachment {
   /** Gives everything back. Connections that are open stay. Idempotent. */
   detach(): void;
 }
+
+/** Paths that a server has often given to something of its own. */
+const THEIRS: readonly string[] = ["/", "/metrics"];
 
 /** What the server is told, and by whom it is answered. */
 type Emit = (event: string, ...args: unknown[]) => boolean;
@@ -69,7 +72,7 @@ function hearUpgrades(owner: Server): UpgradeHearing {
 /** @throws TypeError for an entry of `trustedProxies` that is no address and no network. */
 export function attach(server: Server, options: AttachOptions, environment: EntranceEnvironment): Attachment {
   const { faces: wanted, ...rules } = options;
-  const faces = environment.faces.filter(({ prefix }) => wanted?.includes(prefix) ?? prefix !== "/");
+  const faces = environment.faces.filter(({ prefix }) => wanted?.includes(prefix) ?? !THEIRS.includes(prefix));
   const entrance = createEntrance(rules, { ...environment, faces });
   const upgrades = hearUpgrades(server);
   const before = server.emit;

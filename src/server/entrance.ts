@@ -19,6 +19,8 @@ export interface EntranceEnvironment {
   /** What answers plain HTTP: the first whose prefix fits. */
   readonly faces: readonly HttpFace[];
   readonly limit: ConnectionLimit;
+  /** True once the runtime has been told to stop: plain HTTP is answered still, and no WebSocket let in. */
+  isClosing(): boolean;
   /** Takes charge of every accepted WebSocket. */
   accept(connection: Connection): void;
 }
@@ -30,10 +32,11 @@ export interface Entrance {
 
 /** @throws TypeError for an entry of `trustedProxies` that is no address and no network. */
 export function createEntrance(rules: EntranceRules, environment: EntranceEnvironment): Entrance {
-  const { timers, log, faces, limit, accept } = environment;
+  const { timers, log, faces, limit, isClosing, accept } = environment;
   const findPeer = createFindPeer(rules);
 
   function admit(request: IncomingMessage, socket: Duplex, head: Buffer) {
+    if (isClosing()) return refuseUpgrade(socket, 503, "This runtime is shutting down. Try again once it is back.");
     if (limit.admit(socket)) return acceptWebSocket(request, socket, head, { ...rules, timers, log, findPeer });
     return refuseUpgrade(socket, 503, `All ${limit.max} connections of this runtime are taken. Try again later.`);
   }

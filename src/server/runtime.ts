@@ -27,12 +27,15 @@ import { type Attachment, type AttachOptions, attach } from "./attach.ts";
 import { type CallerOptions, createCallers } from "./callers.ts";
 import { createConnectionLimit, DEFAULT_MAX_CONNECTIONS } from "./connection-limit.ts";
 import type { EntranceEnvironment } from "./entrance.ts";
-import { healthFace } from "./health-face.ts";
+import { createReadyFace, healthFace } from "./health-face.ts";
 import type { HttpFace } from "./http-faces.ts";
 import { createInProcess } from "./in-process.ts";
 import { type Address, type Listener, type ListenOptions, listen } from "./listener.ts";
+import { createMetricsFace } from "./metrics/metrics-face.ts";
+import { Tally } from "./metrics/tally.ts";
 import { guardProcess } from "./process-guard.ts";
 import { createStdioPeer, type StdioServing, type StdioStreams } from "./stdio-serving.ts";
+import { StoreHealth } from "./store-health.ts";
 import { createTracing } from "./tracing.ts";
 import { LEASEHOLD_VERSION } from "./version.ts";
 
@@ -127,7 +130,7 @@ export interface Runtime {
   readonly unfinished: number;
   /**
    * Stops: no new connections, no new jobs, no start of a waiting one; waits up to `drainMs` (default 0) for running jobs
-   * to end, and leaves the rest to the next start.
+   * to end, and leaves the rest to the next start. Meanwhile `/readyz` answers 503, and the ports close when it is over.
    * Idempotent.
    */
   close(options?: { readonly drainMs?: number }): Promise<void>;
@@ -170,6 +173,10 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     onFatal: options.onFatal ?? ((error) => endProcess(log, error)),
   });
   tracing?.watch(kernel);
+  const tally = new Tally();
+  tally.watch(kernel);
+  const storeHealth = new StoreHealth(world.clock);
+  storeHealth.watch(kernel);
   const stdio = createStdioPeer(world, log);
   const inProcess = createInProcess(world, (connection) => gateway.accept(connection));
   const gateway: Gateway = new Gateway({
@@ -183,6 +190,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     resumeWindowSec,
     heartbeatIntervalSec,
     limits,
+    onRefused: (code) => tally.refuse("arcp", code),
   });
   try {
     await kernel.start();
@@ -209,14 +217,31 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     countSessions: () => gateway.sessions,
     measureStore: () => store.readSize(),
     requestRate,
+    onRefused: (code) => tally.refuse("api", code),
+  });
+  const ready = createReadyFace({ isClosing: () => closing !== undefined, store: storeHealth });
+  const metrics = createMetricsFace({
+    kernel,
+    authenticator,
+    visibility,
+    log,
+    tally,
+    version: LEASEHOLD_VERSION,
+    countConnections: () => gateway.connections,
+    countSessions: () => gateway.countSessions(),
+    countUnfinished: () => kernel.countUnfinished(),
+    countArtifacts: () => kernel.artifactCounts,
+    countAudit: () => kernel.auditCounts,
+    measureStore: () => store.readSize(),
   });
   /** In order: the first whose prefix fits answers. The console, at `/`, comes last. */
-  const faces: readonly HttpFace[] = [healthFace, api];
+  const faces: readonly HttpFace[] = [healthFace, ready, metrics, api];
   const environment: EntranceEnvironment = {
     timers: world.timers,
     log,
     faces,
     limit: createConnectionLimit(options.maxConnections ?? DEFAULT_MAX_CONNECTIONS),
+    isClosing: () => closing !== undefined,
     accept: (connection) => gateway.accept(connection),
   };
   const listeners: Listener[] = [];
@@ -231,14 +256,15 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     const lastLines = api.close();
     if (lastLines !== undefined) await lastLines;
     for (const attachment of attachments) attachment.detach();
-    const closed = listeners.map((listener) => listener.close());
     sweep.cancel();
+    // While jobs come to their ends the port stays open: for `/readyz`, and for the last numbers of `/metrics`.
     if (kernel.unfinished > 0 && drainMs > 0) {
       await kernel.drain(drainMs);
       await new Promise<void>((resolve) => world.timers.after(LAST_FRAMES_MS, resolve));
     } else {
       kernel.refuseJobs();
     }
+    const closed = listeners.map((listener) => listener.close());
     try {
       await inProcess.close();
       gateway.close();

@@ -40,6 +40,7 @@ export function createTestEntrance(
     log,
     faces: FACES,
     limit: createConnectionLimit(max),
+    isClosing: () => false,
     accept(connection) {
       connections.push(connection);
       connection.open({ frame: (text) => connection.send([`echo ${text}`]), drained() {}, closed() {} });

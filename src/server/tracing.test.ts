@@ -95,7 +95,7 @@ it("gives job, attempt and tool call a span each, under the span that submitted 
   const job = await runJob("caller", "the input", {
     traceId: `00-${TRACE}-${CALLER}-01`,
     lease: { "tool.call": ["*"], "cost.budget": ["USD:2.50"] },
-    leaseConstraints: { expires_at: "2099-01-01T00:00:00Z" },
+    expiresAt: "2099-01-01T00:00:00Z",
   });
   const [jobSpan, attempt, call] = ["invoke_agent caller", "attempt 1", "execute_tool look-up"].map(spanNamed) as [
     ReadableSpan,

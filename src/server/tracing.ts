@@ -5,6 +5,7 @@
  * Only the API is used, through whatever provider the process has registered; without one nothing here is loaded. A span is
  * ended in the process that began it: a job that outlives its process has one in each, in the same trace.
  */
+import type * as OpenTelemetry from "@opentelemetry/api";
 import type { Attributes, Context, Span, SpanContext } from "@opentelemetry/api";
 import type { ActiveSpan, Tracing } from "../agents/tracing.ts";
 import { traceparentOf } from "../agents/tracing.ts";
@@ -13,8 +14,6 @@ import type { JobId } from "../kernel/ids.ts";
 import type { JobRecord } from "../kernel/job/job-record.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { LEASEHOLD_VERSION } from "./version.ts";
-
-type OpenTelemetry = typeof import("@opentelemetry/api");
 
 export interface RuntimeTracing extends Tracing {
   /** Traces the jobs of this kernel. Call once, before it starts. */
@@ -34,7 +33,7 @@ export async function createTracing(): Promise<RuntimeTracing | undefined> {
   return registered?.trace === undefined ? undefined : createWith(await import("@opentelemetry/api"));
 }
 
-function createWith({ context, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace }: OpenTelemetry): RuntimeTracing {
+function createWith({ context, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace }: typeof OpenTelemetry): RuntimeTracing {
   const tracer = trace.getTracer("leasehold", LEASEHOLD_VERSION);
   const jobs = new Map<JobId, Span>();
   let stops: (() => void)[] = [];

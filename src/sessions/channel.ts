@@ -40,6 +40,7 @@ export class Channel {
   readonly connection: Connection;
   readonly #ids: Ids;
   readonly #clock: Clock;
+  readonly #onRefused: (code: string) => void;
   /** Answers to submissions still unknown, or known but waiting for earlier ones. */
   #slots: Slot[] = [];
   #gone = false;
@@ -48,8 +49,10 @@ export class Channel {
   lastSentAt: number;
   lastReceivedAt: number;
 
-  constructor(connection: Connection, ids: Ids, clock: Clock) {
+  /** @param onRefused hears of every refusal that is sent. */
+  constructor(connection: Connection, ids: Ids, clock: Clock, onRefused: (code: string) => void = () => {}) {
     this.connection = connection;
+    this.#onRefused = onRefused;
     this.#ids = ids;
     this.#clock = clock;
     this.lastSentAt = clock.now();
@@ -118,6 +121,7 @@ export class Channel {
   }
 
   #refusal(error: ErrorBody, requestId: string | undefined): string {
+    this.#onRefused(error.code);
     return this.#frame(
       "session.error",
       { ...error, ...(requestId === undefined ? {} : { request_id: requestId }) },

@@ -6,6 +6,7 @@ import { Conversation, type ConversationOptions } from "./conversation.ts";
 import { Handshake } from "./handshake.ts";
 import { CatchUp } from "./outbox/catch-up.ts";
 import { Principals } from "./principals.ts";
+import { countSessions, type SessionCounts } from "./session-counts.ts";
 import { SessionRegistry } from "./session-registry.ts";
 import { Turns } from "./turns.ts";
 
@@ -18,6 +19,8 @@ const LOOK_MS = 10_000;
 export interface GatewayOptions extends ConversationOptions {
   readonly runtime: { readonly name: string; readonly version: string };
   readonly resumeWindowSec: number;
+  /** Hears of every refusal that is sent. */
+  readonly onRefused?: (code: string) => void;
 }
 
 export class Gateway {
@@ -62,7 +65,7 @@ export class Gateway {
   /** Takes charge of a new connection. */
   accept(connection: Connection): void {
     const { world, log } = this.#options;
-    const channel = new Channel(connection, world.ids, world.clock);
+    const channel = new Channel(connection, world.ids, world.clock, this.#options.onRefused);
     const conversation = new Conversation(
       channel,
       this.#options,
@@ -87,6 +90,16 @@ export class Gateway {
 
   get sessions(): number {
     return this.#registry.size;
+  }
+
+  /** Connections that are open, whether or not they have come to a session. */
+  get connections(): number {
+    return this.#conversations.size;
+  }
+
+  /** How the sessions of this process stand; see `countSessions`. */
+  countSessions(): Promise<SessionCounts> {
+    return countSessions(this.#registry.values(), this.#options.kernel);
   }
 
   /** Closes all connections. Sessions stay resumable. */

@@ -130,6 +130,10 @@ describe("after its window a session", () => {
     const welcome = await client.open();
     await client.submit("flood", { n: 5 });
     slow.hold();
+    const other = runtime.connect();
+    other.hello({ token: "bob" });
+    await other.settled();
+    // Waits for the commit that is under way: nothing of it has been asked of the store yet.
     client.send("job.submit", { agent: "echo", input: 1 });
     await client.settled();
     await client.drop();

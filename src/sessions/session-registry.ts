@@ -75,6 +75,11 @@ export class SessionRegistry {
     return this.#sessions.size;
   }
 
+  /** Sessions that are connected, or in their window. */
+  values(): IterableIterator<Session> {
+    return this.#sessions.values();
+  }
+
   /**
    * A session that is not stored yet, and that nobody can find before `attach`. Counts from now on, until `discard`.
    * @throws CodedError when the principal has as many as it may.

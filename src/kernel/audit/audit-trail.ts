@@ -29,6 +29,16 @@ const MAX_REMEMBERED = 10_000;
 /** Job ids come from whoever asks: longer ones are cut. */
 const MAX_JOB_LENGTH = 128;
 
+/** Since the start of the process. */
+export interface AuditCounts {
+  /** Rows that are written. */
+  readonly written: number;
+  /** Decisions that were only counted into a row: repeated ones, and refusals beyond the number a minute. */
+  readonly merged: number;
+  /** Rows that the store failed to write. */
+  readonly lost: number;
+}
+
 interface Repeated {
   readonly row: AuditRow;
   count: number;
@@ -49,6 +59,7 @@ export class AuditTrail {
   /** Rows written in this minute: at least as many old ones go when it is over. */
   #written = 0;
   readonly #keptMs: number;
+  readonly #counts = { written: 0, merged: 0, lost: 0 };
 
   /** @param options.keptMs how long decisions are kept; default: `AUDIT_KEPT_MS`. */
   constructor(options: { commits: GroupCommit; world: World; log: Log; keptMs?: number }) {
@@ -56,6 +67,10 @@ export class AuditTrail {
     this.#world = options.world;
     this.#log = options.log;
     this.#keptMs = options.keptMs ?? AUDIT_KEPT_MS;
+  }
+
+  get counts(): AuditCounts {
+    return this.#counts;
   }
 
   /** Never throws and waits for nothing: rows planned in the same turn are committed together with this one. */
@@ -75,6 +90,7 @@ export class AuditTrail {
     const earlier = this.#decided.get(same);
     if (earlier !== undefined) {
       earlier.count++;
+      this.#counts.merged++;
       return;
     }
     if (!row.allowed && !this.#mayTell(row, who)) return;
@@ -114,6 +130,7 @@ export class AuditTrail {
       this.#refusals.set(bucket, told + 1);
       return true;
     }
+    this.#counts.merged++;
     const untold = this.#untold.get(bucket);
     if (untold === undefined) {
       this.#untold.set(bucket, { row: { ...row, job: null, owner: null, details: '{"others":true}' }, count: 1 });
@@ -125,8 +142,13 @@ export class AuditTrail {
     this.#written += audit.length;
     this.#commits.plan(() => ({
       rows: { audit, auditCutoffs },
-      committed: () => {},
-      failed: (error) => this.#log.error({ err: error, decisions: audit.length }, "decisions could not be audited"),
+      committed: () => {
+        this.#counts.written += audit.length;
+      },
+      failed: (error) => {
+        this.#counts.lost += audit.length;
+        this.#log.error({ err: error, decisions: audit.length }, "decisions could not be audited");
+      },
     }));
   }
 }

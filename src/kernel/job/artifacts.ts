@@ -33,6 +33,13 @@ export interface ArtifactLabel {
   readonly contentType: string;
 }
 
+/** Stored since the start of the process. */
+export interface ArtifactCounts {
+  readonly artifacts: number;
+  /** Of all of them, whether or not some have the same content. */
+  readonly bytes: number;
+}
+
 export class JobArtifacts {
   readonly #store: Store;
   readonly #artifacts: Artifacts;
@@ -42,6 +49,7 @@ export class JobArtifacts {
   #closed = false;
   #sweeping: Promise<number> | undefined;
   #orphanSweep: Timer | undefined;
+  readonly #counts = { artifacts: 0, bytes: 0 };
 
   constructor(options: {
     store: Store;
@@ -73,6 +81,7 @@ export class JobArtifacts {
       // What earlier attempts left is still there.
       kept: () => (attempt === 1 ? Promise.resolve(0) : this.#store.sumArtifacts(id)),
       describe: (label, kept) => this.#row(this.#world.ids.next("art"), id, label, kept),
+      stored: ({ size }) => this.#count(size),
     });
   }
 
@@ -91,11 +100,16 @@ export class JobArtifacts {
         this.#commits.plan(() => ({ rows: { artifacts: [row] }, committed: resolve, failed: reject }));
       });
       committed = true;
+      this.#count(kept.size);
       return row;
     } finally {
       kept.release();
       if (!committed) this.#sweepLater();
     }
+  }
+
+  get counts(): ArtifactCounts {
+    return this.#counts;
   }
 
   read(id: ArtifactId): Promise<ArtifactRow | undefined> {
@@ -126,6 +140,11 @@ export class JobArtifacts {
     await this.#sweeping?.catch(() => {});
   }
 
+  #count(bytes: number): void {
+    this.#counts.artifacts++;
+    this.#counts.bytes += bytes;
+  }
+
   #sweepLater(): void {
     if (this.#closed) return;
     this.#orphanSweep ??= this.#world.timers.after(ORPHAN_SWEEP_MS, () => {
@@ -150,6 +169,8 @@ interface IntakeParts {
   put(content: AsyncIterable<Uint8Array>): Promise<KeptContent>;
   kept(): Promise<number>;
   describe(label: ArtifactLabel, kept: KeptContent): ArtifactRow;
+  /** The row and its event are durable. */
+  stored(row: ArtifactRow): void;
 }
 
 /** The artifacts of one attempt: counts their bytes, and shuts them out with the attempt. */
@@ -225,6 +246,7 @@ export class ArtifactIntake {
         job.whenCommitted((error) => (error === undefined ? resolve() : reject(error)));
       });
       committed = true;
+      this.#parts.stored(row);
       signal.throwIfAborted();
       return row;
     } catch (error) {

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import type { Store } from "../../kernel/ports.ts";
 import { createMemoryStore, type MemoryStore } from "../../stores/memory/memory-store.ts";
 import { createFaultyStore, type FaultyStore } from "../../testing/faulty-store.ts";
 import { ALL_FEATURES, isSequenced, refusals, type TestClient, theOne } from "../test-client.ts";
@@ -112,6 +113,36 @@ describe("a job that has ended", () => {
     watcher.send("job.subscribe", { job_id: job, history: true });
     const second = (await watcher.settled()).filter(isSequenced);
     expect(second.map(({ event_seq }) => event_seq)).toEqual(first.map(({ event_seq }) => event_seq + 4));
+  });
+});
+
+it("a job whose end is on the disk, and not known yet, is told as ended: nobody waits for what does not come", async () => {
+  const memory = createMemoryStore();
+  let known: Promise<void> | undefined;
+  const slow: Store = {
+    ...memory,
+    async commit(batch) {
+      const outcome = await memory.commit(batch);
+      await known;
+      return outcome;
+    },
+  };
+  const held = await startTestRuntime({ store: slow });
+  const [source, other] = [held.connect(), held.connect()];
+  await source.open();
+  await other.open();
+  const id = (await source.submit("puppet")).payload.job_id;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  known = promise;
+  held.puppet(id).finish();
+  await held.world.settle();
+  other.send("job.subscribe", { job_id: id });
+  await held.world.settle();
+  known = undefined;
+  resolve();
+  expect(theOne(await other.settled(), "job.subscribed").payload).toMatchObject({
+    current_status: "success",
+    subscribed_from: 1,
   });
 });
 

@@ -1,5 +1,6 @@
 /** `job.subscribe` and `job.unsubscribe` (§7.6): following a job that one may see, without the right to cancel it. Audited. */
 import type { JobId } from "../../kernel/ids.ts";
+import { isTerminal } from "../../kernel/job/job-state.ts";
 import { CodedError } from "../../protocol/errors.ts";
 import type { MessageOf } from "../../protocol/registry.ts";
 import { agentReference, boundsOf, wireStatus } from "../job-view.ts";
@@ -19,8 +20,13 @@ async function subscribe(context: HandlerContext, message: MessageOf<"job.subscr
   await findVisibleJob(context, id, "job.subscribe");
   const head = (await kernel.readHeads([id])).get(id) ?? 0;
   const ended = await isLogEnded(kernel, id, head);
-  // Read after the head: the status told never lags behind the place from which the log follows.
-  const job = await findVisibleJob(context, id, "job.subscribe");
+  // Read after the head: the status told never lags behind the place from which the log follows. What a commit under way
+  // has written already is in the store before the kernel hears that it was written.
+  let job = await findVisibleJob(context, id, "job.subscribe");
+  if (ended && !isTerminal(job.status)) {
+    await betweenCommits(context);
+    job = await findVisibleJob(context, id, "job.subscribe");
+  }
   auditDecision(context, "job.subscribe", job, true);
   const from = from_job_seq ?? (await positionOf(context, id, from_event_seq));
   // Beyond the head means full history, never nothing.
@@ -42,6 +48,16 @@ async function subscribe(context: HandlerContext, message: MessageOf<"job.subscr
   // A log that is had to its end has nothing to follow; a follow of it would stand in the way of a later one.
   if (followed !== undefined || (ended && cursor === head)) answer();
   else await followJob(context, { job: id, cursor, mayCancel: false }, answer);
+}
+
+/** Resolves when no commit is under way, and what the last one did is known. */
+function betweenCommits({ kernel }: HandlerContext): Promise<void> {
+  return new Promise((resolve) => {
+    kernel.plan(() => {
+      resolve();
+      return undefined;
+    });
+  });
 }
 
 /** A place of this session's stream for this job stands for the entry there; any other is a position in the job's log. */
