@@ -96,7 +96,7 @@ export const READINGS: readonly Requirement[] = [
     level: "READING",
     side: "runtime",
     status: "covered",
-    text: "An artifact beyond max_artifact_bytes, or a job's beyond max_job_artifact_bytes, is refused with INTERNAL_ERROR.",
+    text: "An artifact beyond maxArtifactBytes, or a job's beyond maxJobArtifactBytes, is refused with INTERNAL_ERROR.",
   },
   {
     id: "reading-first-frame",

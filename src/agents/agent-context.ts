@@ -55,8 +55,8 @@ export interface AgentContext<Input = unknown> {
   /**
    * Keeps content for whoever may see the job, for as long as the job is kept, and tells of it by an `artifact_ref` event.
    * Resolves with the event's body once both are durable. Bytes must not be changed before.
-   * @throws CodedError INTERNAL_ERROR beyond `max_artifact_bytes` (256 MiB) or, over all artifacts of the job,
-   * `max_job_artifact_bytes` (1 GiB), or when it cannot be stored; whatever reading `data` threw.
+   * @throws CodedError INTERNAL_ERROR beyond `maxArtifactBytes` (256 MiB) or, over all artifacts of the job,
+   * `maxJobArtifactBytes` (1 GiB), or when it cannot be stored; whatever reading `data` threw.
    */
   artifact(source: ArtifactSource): Promise<ArtifactRef>;
   /** Resolves once everything emitted so far is durable. */

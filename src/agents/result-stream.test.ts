@@ -95,7 +95,7 @@ describe("streamResult", () => {
     });
     const stream = ctx.streamResult();
     await stream.write("éé");
-    await expect(stream.write("x")).rejects.toThrow("more than 4 bytes (max_result_bytes)");
+    await expect(stream.write("x")).rejects.toThrow("more than 4 bytes (maxResultBytes)");
   });
 
   it("turns half a character that nothing completes into U+FFFD", async () => {
@@ -127,7 +127,7 @@ describe("streamResult", () => {
     await expect(stream.write("x")).rejects.toMatchObject({
       code: "INTERNAL_ERROR",
       retryable: false,
-      details: { limit: "max_result_bytes", bytes: MAX_STREAMED_BYTES },
+      details: { limit: "maxResultBytes", bytes: MAX_STREAMED_BYTES },
     });
     await expect(stream.end()).rejects.toMatchObject({ code: "INTERNAL_ERROR" });
   });

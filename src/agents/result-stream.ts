@@ -6,7 +6,7 @@ import { invalid } from "./event-bodies.ts";
 
 export type ResultEncoding = "utf8" | "base64";
 
-/** `max_result_bytes`: largest streamed result, in bytes of data, unless configured otherwise (§14). */
+/** `maxResultBytes`: largest streamed result, in bytes of data, unless configured otherwise (§14). */
 export const MAX_STREAMED_BYTES = 268_435_456;
 /**
  * Where text is cut, in UTF-16 units: at most 192 KiB of data. However it is escaped, a chunk's frame stays under 1 MiB,
@@ -31,7 +31,7 @@ export interface ResultStream<Encoding extends ResultEncoding = ResultEncoding> 
    * Sends data at once, cut into events. Calls keep their order, awaited or not. A `utf8` stream takes bytes that are
    * UTF-8, a `base64` stream encodes text as UTF-8; characters may be split across writes. Bytes must not be changed
    * before the promise resolves.
-   * @throws CodedError INTERNAL_ERROR beyond `max_result_bytes` (256 MiB), of which nothing remains to be done; INVALID_REQUEST
+   * @throws CodedError INTERNAL_ERROR beyond `maxResultBytes` (256 MiB), of which nothing remains to be done; INVALID_REQUEST
    * for bytes that are not UTF-8, or after `end`.
    */
   write(data: string | Uint8Array): Promise<void>;
@@ -89,8 +89,8 @@ export function createResultStream<Encoding extends ResultEncoding>(
     if (size + bytes > maxBytes) {
       throw new CodedError(
         "INTERNAL_ERROR",
-        `the streamed result has more than ${maxBytes} bytes (max_result_bytes): store it elsewhere and return where`,
-        { retryable: false, details: { result_id: resultId, limit: "max_result_bytes", bytes: maxBytes } },
+        `the streamed result has more than ${maxBytes} bytes (maxResultBytes): store it elsewhere and return where`,
+        { retryable: false, details: { result_id: resultId, limit: "maxResultBytes", bytes: maxBytes } },
       );
     }
     if (nextChunk === 0) begin(resultId);

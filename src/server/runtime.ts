@@ -47,11 +47,11 @@ export interface RuntimeOptions extends CallerOptions {
   readonly store?: Store;
   /** Where the contents of artifacts are kept. Default: files in `<data>/artifacts`; with a `store` of your own, in memory. */
   readonly artifacts?: Artifacts;
-  /** Largest artifact, in bytes (`max_artifact_bytes`). Default: 256 MiB. */
+  /** Largest artifact, in bytes (`maxArtifactBytes`). Default: 256 MiB. */
   readonly maxArtifactBytes?: number;
-  /** All artifacts of one job together, in bytes (`max_job_artifact_bytes`). Default: 1 GiB. */
+  /** All artifacts of one job together, in bytes (`maxJobArtifactBytes`). Default: 1 GiB. */
   readonly maxJobArtifactBytes?: number;
-  /** Largest streamed result, in bytes of data (`max_result_bytes`). Default: 256 MiB. */
+  /** Largest streamed result, in bytes of data (`maxResultBytes`). Default: 256 MiB. */
   readonly maxResultBytes?: number;
   /**
    * Who may see whose jobs, beside everyone their own and operators their tenant's: observer → principals, such as

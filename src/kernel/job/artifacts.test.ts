@@ -213,7 +213,7 @@ describe("the limits of artifacts [reading-artifact-limits]", () => {
     await expect(settled(test, test.host.putArtifact(LABEL, bytes(4, 7, 1_000), tell))).rejects.toMatchObject({
       code: "INTERNAL_ERROR",
       retryable: false,
-      details: { limit: "max_artifact_bytes", bytes: 10 },
+      details: { limit: "maxArtifactBytes", bytes: 10 },
     });
   });
 
@@ -221,11 +221,11 @@ describe("the limits of artifacts [reading-artifact-limits]", () => {
     const test = await running({ artifactLimits });
     const put = (length: number) => test.host.putArtifact(LABEL, bytes(length), tell);
     await settled(test, put(10));
-    await expect(settled(test, put(11))).rejects.toThrow("max_artifact_bytes");
+    await expect(settled(test, put(11))).rejects.toThrow("maxArtifactBytes");
     const outcomes = await settled(test, Promise.allSettled([put(8), put(8)]));
     expect(outcomes.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
     await expect(settled(test, put(8))).rejects.toMatchObject({
-      details: { limit: "max_job_artifact_bytes", bytes: 25 },
+      details: { limit: "maxJobArtifactBytes", bytes: 25 },
     });
     expect(await settled(test, put(7))).toMatchObject({ size: 7 });
   });
@@ -236,7 +236,7 @@ describe("the limits of artifacts [reading-artifact-limits]", () => {
     const later = await test.crash();
     expect(test.hosts.map(({ attempt }) => attempt)).toEqual([1, 2]);
     const host = test.hosts[1] as JobHost;
-    await expect(settled(later, host.putArtifact(LABEL, bytes(6), tell))).rejects.toThrow("max_job_artifact_bytes");
+    await expect(settled(later, host.putArtifact(LABEL, bytes(6), tell))).rejects.toThrow("maxJobArtifactBytes");
     expect(await settled(later, host.putArtifact(LABEL, bytes(5), tell))).toMatchObject({ size: 5 });
   });
 });

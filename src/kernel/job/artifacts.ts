@@ -11,9 +11,9 @@ import type { ArtifactRow, Artifacts, ByteRange, KeptContent, Store } from "../p
 import { Turnstile } from "../turnstile.ts";
 import type { ActiveJob } from "./active-job.ts";
 
-/** `max_artifact_bytes`: largest single artifact, unless configured otherwise. */
+/** `maxArtifactBytes`: largest single artifact, unless configured otherwise. */
 export const MAX_ARTIFACT_BYTES = 268_435_456;
-/** `max_job_artifact_bytes`: all artifacts of a job together, over all its attempts, unless configured otherwise. */
+/** `maxJobArtifactBytes`: all artifacts of a job together, over all its attempts, unless configured otherwise. */
 export const MAX_JOB_ARTIFACT_BYTES = 1_073_741_824;
 /** After content was put whose row could not be committed: until it is swept. Others of its kind may follow. */
 const ORPHAN_SWEEP_MS = 60_000;
@@ -225,9 +225,9 @@ export class ArtifactIntake {
     const count = (length: number): void => {
       size += length;
       bytes.total += length;
-      if (size > limits.maxArtifactBytes) throw tooLarge("an artifact", "max_artifact_bytes", limits.maxArtifactBytes);
+      if (size > limits.maxArtifactBytes) throw tooLarge("an artifact", "maxArtifactBytes", limits.maxArtifactBytes);
       if (bytes.total > limits.maxJobArtifactBytes) {
-        throw tooLarge("the job's artifacts together", "max_job_artifact_bytes", limits.maxJobArtifactBytes);
+        throw tooLarge("the job's artifacts together", "maxJobArtifactBytes", limits.maxJobArtifactBytes);
       }
     };
     let kept: KeptContent | undefined;
