@@ -35,41 +35,128 @@ export function createContext(
   { maxResultBytes = MAX_STREAMED_BYTES }: ContextOptions = {},
   span?: ActiveSpan,
 ): OpenContext {
-  const { job } = host;
+  let functions: ContextFunctions | undefined;
+  const ctx = new JobContext(host, input, span, () => {
+    functions ??= createFunctions({ host, ids, outside, maxResultBytes, span, signal: () => ctx.signal });
+    return functions;
+  });
+  return {
+    ctx,
+    get stream() {
+      return functions?.stream;
+    },
+  };
+}
+
+/** What an agent calls. Closures, so that each can be taken out of `ctx`; all of them made for the first that is asked for. */
+type ContextFunctions = Pick<
+  AgentContext,
+  | "log"
+  | "thought"
+  | "status"
+  | "progress"
+  | "metric"
+  | "emit"
+  | "artifact"
+  | "flush"
+  | "tool"
+  | "step"
+  | "streamResult"
+> & { readonly stream: OpenResultStream | undefined };
+
+/** A class, whose getters cost nothing to make: most of what a context offers is not used by most agents. */
+class JobContext implements AgentContext {
+  readonly jobId: string;
+  readonly agent: string;
+  readonly input: unknown;
+  readonly attempt: number;
+  readonly traceId: string;
+  readonly #host: JobHost;
+  readonly #span: ActiveSpan | undefined;
+  readonly #functions: () => ContextFunctions;
+  #lease: AgentContext["lease"] | undefined;
+  #signal: AbortSignal | undefined;
+
+  constructor(host: JobHost, input: unknown, span: ActiveSpan | undefined, functions: () => ContextFunctions) {
+    const { job } = host;
+    this.jobId = job.id;
+    this.agent = `${job.agent}@${job.version}`;
+    this.input = input;
+    this.attempt = host.attempt;
+    this.traceId = job.traceId;
+    this.#host = host;
+    this.#span = span;
+    this.#functions = functions;
+  }
+
+  get lease() {
+    if (this.#lease === undefined) this.#lease = leaseOf(this.#host.job);
+    return this.#lease;
+  }
+  get signal() {
+    this.#signal ??= withinThisContext(this.#host.signal);
+    return this.#signal;
+  }
+  get traceparent() {
+    return this.#span?.traceparent ?? traceparentOf(this.#host.job);
+  }
+
+  get log() {
+    return this.#functions().log;
+  }
+  get thought() {
+    return this.#functions().thought;
+  }
+  get status() {
+    return this.#functions().status;
+  }
+  get progress() {
+    return this.#functions().progress;
+  }
+  get metric() {
+    return this.#functions().metric;
+  }
+  get emit() {
+    return this.#functions().emit;
+  }
+  get artifact() {
+    return this.#functions().artifact;
+  }
+  get flush() {
+    return this.#functions().flush;
+  }
+  get tool() {
+    return this.#functions().tool;
+  }
+  get step() {
+    return this.#functions().step;
+  }
+  get streamResult() {
+    return this.#functions().streamResult;
+  }
+}
+
+function createFunctions(options: {
+  readonly host: JobHost;
+  readonly ids: Ids;
+  readonly outside: Outside;
+  readonly maxResultBytes: number;
+  readonly span: ActiveSpan | undefined;
+  readonly signal: () => AbortSignal;
+}): ContextFunctions {
+  const { host, ids, outside, maxResultBytes, span, signal } = options;
   const emit = createEmit(host, outside);
-  let signal: AbortSignal | undefined;
-  let lease: AgentContext["lease"] | undefined;
   let step: AgentContext["step"] | undefined;
   let tool: AgentContext["tool"] | undefined;
   let artifact: AgentContext["artifact"] | undefined;
   let stream: OpenResultStream | undefined;
 
-  const jobSignal = (): AbortSignal => {
-    signal ??= withinThisContext(host.signal);
-    return signal;
-  };
   // Asynchronous, so that a rejection by the kernel nobody awaits still comes out of this attempt.
   const flush = async (): Promise<void> => {
     await outside(() => host.flush());
   };
 
-  const ctx: AgentContext = {
-    jobId: job.id,
-    agent: `${job.agent}@${job.version}`,
-    input,
-    get lease() {
-      if (lease === undefined) lease = leaseOf(job);
-      return lease;
-    },
-    get signal() {
-      return jobSignal();
-    },
-    attempt: host.attempt,
-    traceId: job.traceId,
-    get traceparent() {
-      return span?.traceparent ?? traceparentOf(job);
-    },
-
+  return {
     log: (levelOrMessage: string, message?: string) =>
       emit("log", "log", () =>
         message === undefined ? logBody("info", levelOrMessage) : logBody(levelOrMessage as LogLevel, message),
@@ -86,11 +173,11 @@ export function createContext(
     flush,
 
     tool(name, args, call) {
-      tool ??= createToolCall({ host, emit, ids, flush, signal: jobSignal, span });
+      tool ??= createToolCall({ host, emit, ids, flush, signal, span });
       return tool(name, args, call);
     },
     step(name, work) {
-      step ??= createStep({ host, outside, signal: jobSignal });
+      step ??= createStep({ host, outside, signal });
       return step(name, work);
     },
     streamResult<Encoding extends ResultEncoding = "utf8">({
@@ -110,10 +197,6 @@ export function createContext(
       stream = opened;
       return opened;
     },
-  };
-
-  return {
-    ctx,
     get stream() {
       return stream;
     },

@@ -70,9 +70,9 @@ describe("what the kernel tells", () => {
     test.kernel.on("commit:done", (commit) => commits.push(commit));
     await test.submit("talk");
     expect(commits).toEqual([
-      { jobs: 1, entries: 0, durationMs: 0 },
-      { jobs: 1, entries: 5, durationMs: 0 },
-      { jobs: 1, entries: 1, durationMs: 0 },
+      { jobs: 1, entries: 0, length: 0, durationMs: 0 },
+      { jobs: 1, entries: 5, length: 480, durationMs: 0 },
+      { jobs: 1, entries: 1, length: 122, durationMs: 0 },
     ]);
   });
 

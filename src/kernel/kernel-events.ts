@@ -88,7 +88,7 @@ export class KernelEventSource implements Contributor {
   }
 
   #tell(transitions: readonly Transition[], durationMs: number): void {
-    if (this.#listeners["commit:done"].size > 0) {
+    if (this.#hears("commit:done")) {
       let [entries, length] = [0, 0];
       for (const { chunks } of transitions) {
         for (const { payloads } of chunks) {
@@ -99,11 +99,15 @@ export class KernelEventSource implements Contributor {
       this.#emit("commit:done", { jobs: transitions.length, entries, length, durationMs });
     }
     for (const { job, accepted, moved, ended, chunks } of transitions) {
-      if (accepted) this.#emit("job:accepted", { job });
-      if (moved && !ended) this.#emit("job:changed", { job });
-      if (chunks.length > 0) this.#emit("job:appended", { job, chunks });
-      if (ended) this.#emit("job:ended", { job });
+      if (accepted && this.#hears("job:accepted")) this.#emit("job:accepted", { job });
+      if (moved && !ended && this.#hears("job:changed")) this.#emit("job:changed", { job });
+      if (chunks.length > 0 && this.#hears("job:appended")) this.#emit("job:appended", { job, chunks });
+      if (ended && this.#hears("job:ended")) this.#emit("job:ended", { job });
     }
+  }
+
+  #hears(name: KernelEventName): boolean {
+    return this.#listeners[name].size > 0;
   }
 
   #emit<Name extends KernelEventName>(name: Name, event: KernelEvents[Name]): void {

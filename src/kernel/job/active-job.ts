@@ -8,7 +8,7 @@ import { CodedError } from "../../protocol/errors.ts";
 import type { EntryKind } from "../../protocol/event-kinds.ts";
 import { EntryBuffer, eventPayload, terminalPayload } from "../log/entry.ts";
 import type { GroupCommit, Staged, TransitionSource } from "../log/group-commit.ts";
-import type { ArtifactRow, IdempotencyRow, InputRow, Rows, StepRow, TreeClaim } from "../ports.ts";
+import type { ArtifactRow, IdempotencyRow, InputRow, JobUpdate, Rows, StepRow, TreeClaim } from "../ports.ts";
 import type { JobRecord } from "./job-record.ts";
 import { type Decision, decide, type JobCommand, type JobState } from "./job-state.ts";
 
@@ -26,13 +26,31 @@ interface Waiters {
   readonly room: PromiseWithResolvers<void> | undefined;
 }
 
+/** What becomes an unfinished job in memory. */
+export interface NewActiveJob {
+  readonly record: JobRecord;
+  readonly claim: TreeClaim;
+  /** The `job_seq` of the last durable entry. */
+  readonly head: number;
+  /** True for a job that the next commit inserts. */
+  readonly accepted: boolean;
+  /** Of a job that is accepted, unless it has none. */
+  readonly input?: InputRow;
+  readonly idempotency?: IdempotencyRow;
+}
+
+/** What all jobs of a table share. */
+export interface Surroundings {
+  readonly clock: Clock;
+  readonly commits: GroupCommit;
+  readonly onCommitted: (job: ActiveJob, ended: boolean) => void;
+  readonly onLost: (job: ActiveJob, error: unknown) => void;
+}
+
 export class ActiveJob implements TransitionSource {
   readonly claim: TreeClaim;
-  readonly #clock: Clock;
-  readonly #commits: GroupCommit;
+  readonly #surroundings: Surroundings;
   readonly #buffer: EntryBuffer;
-  readonly #onCommitted: (job: ActiveJob, ended: boolean) => void;
-  readonly #onLost: (job: ActiveJob, error: unknown) => void;
   #state: JobState;
   /** Made anew when asked for after a change of state. */
   #record: JobRecord;
@@ -44,42 +62,24 @@ export class ActiveJob implements TransitionSource {
   #evicted = false;
   #input: InputRow | undefined;
   #idempotency: IdempotencyRow | undefined;
-  #steps: StepRow[] = [];
-  /** Absent for nearly all commits. */
+  /** These two are absent for nearly all commits. */
+  #steps: StepRow[] | undefined;
   #artifacts: ArtifactRow[] | undefined;
   #listeners: CommitListener[] = [];
   #room: PromiseWithResolvers<void> | undefined;
 
-  /**
-   * @param options.head the `job_seq` of the last durable entry.
-   * @param options.accepted true for a job that the next commit inserts.
-   */
-  constructor(options: {
-    record: JobRecord;
-    claim: TreeClaim;
-    head: number;
-    accepted: boolean;
-    input?: InputRow;
-    idempotency?: IdempotencyRow;
-    clock: Clock;
-    commits: GroupCommit;
-    onCommitted: (job: ActiveJob, ended: boolean) => void;
-    onLost: (job: ActiveJob, error: unknown) => void;
-  }) {
-    const { status, attempt, startedAt, endedAt, outcome } = options.record;
-    this.#state = { status, attempt, startedAt, endedAt, outcome };
-    this.#record = options.record;
+  constructor(job: NewActiveJob, surroundings: Surroundings) {
+    const { record } = job;
+    this.#state = stateOf(record);
+    this.#record = record;
     this.#recordState = this.#state;
-    this.#durable = options.accepted ? undefined : options.record;
-    this.claim = options.claim;
-    this.#buffer = new EntryBuffer(options.head);
-    this.#accepted = options.accepted;
-    this.#input = options.input;
-    this.#idempotency = options.idempotency;
-    this.#clock = options.clock;
-    this.#commits = options.commits;
-    this.#onCommitted = options.onCommitted;
-    this.#onLost = options.onLost;
+    this.#durable = job.accepted ? undefined : record;
+    this.claim = job.claim;
+    this.#buffer = new EntryBuffer(job.head);
+    this.#accepted = job.accepted;
+    this.#input = job.input;
+    this.#idempotency = job.idempotency;
+    this.#surroundings = surroundings;
   }
 
   get record(): JobRecord {
@@ -97,7 +97,7 @@ export class ActiveJob implements TransitionSource {
 
   /** Moves the state machine; undefined when the command changed nothing. Entries it asks for are on the log after. */
   apply(command: JobCommand): Decision | undefined {
-    const now = this.#clock.now();
+    const now = this.#surroundings.clock.now();
     const decision = decide(this.#state, command, now);
     if (decision === undefined || this.#evicted) return undefined;
     this.#state = decision.state;
@@ -117,13 +117,8 @@ export class ActiveJob implements TransitionSource {
   /** Appends an event entry. Returns undefined while there is room, else a promise of room. */
   append(kind: EntryKind, name: string, body: string): Promise<void> | undefined {
     const buffer = this.#buffer;
-    if (buffer.bytes > MAX_UNAWAITED_LENGTH) {
-      throw new CodedError(
-        "INTERNAL_ERROR",
-        `over ${MAX_UNAWAITED_LENGTH} characters of events wait to be stored: await what ctx emits`,
-      );
-    }
-    buffer.push(kind, eventPayload(name, this.#clock.now(), buffer.nextSeq, body));
+    assertAwaited(buffer.bytes);
+    buffer.push(kind, eventPayload(name, this.#surroundings.clock.now(), buffer.nextSeq, body));
     this.touch();
     if (buffer.count < MAX_BUFFERED_ENTRIES && buffer.bytes < MAX_BUFFERED_BYTES) return undefined;
     this.#room ??= Promise.withResolvers<void>();
@@ -131,6 +126,7 @@ export class ActiveJob implements TransitionSource {
   }
 
   addStep(step: StepRow): void {
+    this.#steps ??= [];
     this.#steps.push(step);
     this.touch();
   }
@@ -149,7 +145,7 @@ export class ActiveJob implements TransitionSource {
 
   touch(): void {
     if (this.#evicted) return;
-    this.#commits.touch(this);
+    this.#surroundings.commits.touch(this);
   }
 
   /** Takes the job out of memory without a trace: its tree moved away, or its commit failed. */
@@ -166,20 +162,19 @@ export class ActiveJob implements TransitionSource {
     const moved = this.#stateChanged;
     const ended = this.#ended;
     const chunks = this.#buffer.take(record.id);
-    const steps = this.#steps;
     const rows: { -readonly [Table in keyof Rows]?: Rows[Table] } = {};
     if (accepted) rows.jobs = [record];
     // The terminal entry tells the outcome: to keep it in the job's row as well would store every result twice.
-    else if (this.#stateChanged) rows.jobUpdates = [ended ? { ...record, outcome: null } : record];
+    else if (this.#stateChanged) rows.jobUpdates = [updateOf(record, ended)];
     if (chunks.length > 0) rows.chunks = chunks;
-    if (steps.length > 0) rows.steps = steps;
+    if (this.#steps !== undefined) rows.steps = this.#steps;
     if (this.#artifacts !== undefined) rows.artifacts = this.#artifacts;
     if (this.#input !== undefined) rows.inputs = [this.#input];
     if (this.#idempotency !== undefined) rows.idempotency = [this.#idempotency];
     this.#accepted = false;
     this.#stateChanged = false;
     this.#ended = false;
-    this.#steps = [];
+    this.#steps = undefined;
     this.#artifacts = undefined;
     this.#input = undefined;
     this.#idempotency = undefined;
@@ -187,17 +182,17 @@ export class ActiveJob implements TransitionSource {
 
     return {
       root: record.root,
-      ...(accepted && record.root === record.id ? {} : { claim: this.claim }),
+      claim: accepted && record.root === record.id ? undefined : this.claim,
       transition: { job: record, accepted, moved, ended, chunks },
       rows,
       committed: () => {
         this.#durable = record;
         this.#finish(waiters, undefined);
-        this.#onCommitted(this, ended);
+        this.#surroundings.onCommitted(this, ended);
       },
       failed: (error) => {
         // The agent is shut out before it hears that what it waits for is lost: it cannot go on as if nothing were.
-        this.#onLost(this, error);
+        this.#surroundings.onLost(this, error);
         this.#finish(waiters, error);
       },
     };
@@ -215,4 +210,21 @@ export class ActiveJob implements TransitionSource {
     for (const listener of waiters.listeners) listener(error, this.#durable ?? this.record);
     waiters.room?.resolve();
   }
+}
+
+function updateOf({ id, status, attempt, startedAt, endedAt, outcome }: JobRecord, ended: boolean): JobUpdate {
+  return { id, status, attempt, startedAt, endedAt, outcome: ended ? null : outcome };
+}
+
+function stateOf({ status, attempt, startedAt, endedAt, outcome }: JobRecord): JobState {
+  return { status, attempt, startedAt, endedAt, outcome };
+}
+
+/** @throws CodedError INTERNAL_ERROR when so much waits for its commit already. */
+function assertAwaited(length: number): void {
+  if (length <= MAX_UNAWAITED_LENGTH) return;
+  throw new CodedError(
+    "INTERNAL_ERROR",
+    `over ${MAX_UNAWAITED_LENGTH} characters of events or steps wait to be stored: await what ctx emits`,
+  );
 }

@@ -16,6 +16,9 @@ import type { JobRecord } from "./job-record.ts";
 /** Longest body of one event, in UTF-16 units of JSON text: ASCII then still fits a 1 MiB frame with its envelope. */
 export const MAX_ENTRY_LENGTH = 1_000_000;
 
+/** Longest value of one step, in UTF-16 units of JSON text: it is written, and removed, in one piece. */
+export const MAX_STEP_LENGTH = 4_194_304;
+
 /** What bounds the job's log. */
 export interface LogBound {
   readonly meter: LogMeter;
@@ -103,6 +106,13 @@ export class Attempt implements JobHost {
 
   recordStep(name: string, value: string | null): Promise<void> {
     this.#assertRunning();
+    if (value !== null && value.length > MAX_STEP_LENGTH) {
+      throw new CodedError(
+        "INVALID_REQUEST",
+        `the value of step "${name}" has ${value.length} characters; at most ${MAX_STEP_LENGTH} are recorded: keep it with ctx.artifact`,
+        { details: { field: "step.value", limit: MAX_STEP_LENGTH } },
+      );
+    }
     this.#admit(value ?? "");
     this.#active.addStep({ job: this.job.id, name, value });
     return this.flush();

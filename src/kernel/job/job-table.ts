@@ -4,23 +4,10 @@ import type { Clock } from "../../platform/world.ts";
 import type { CodedError } from "../../protocol/errors.ts";
 import type { JobId } from "../ids.ts";
 import type { GroupCommit } from "../log/group-commit.ts";
-import type { IdempotencyRow, InputRow, TreeClaim } from "../ports.ts";
-import { ActiveJob } from "./active-job.ts";
-import type { JobRecord } from "./job-record.ts";
-
-export interface NewActiveJob {
-  readonly record: JobRecord;
-  readonly claim: TreeClaim;
-  readonly head: number;
-  readonly accepted: boolean;
-  /** Of a job that is accepted, unless it has none. */
-  readonly input?: InputRow;
-  readonly idempotency?: IdempotencyRow;
-}
+import { ActiveJob, type NewActiveJob, type Surroundings } from "./active-job.ts";
 
 export class JobTable {
-  readonly #clock: Clock;
-  readonly #commits: GroupCommit;
+  readonly #surroundings: Surroundings;
   readonly #onLost: (job: ActiveJob, error: unknown) => void;
   readonly #jobs = new Map<JobId, ActiveJob>();
   readonly #watchers = new Map<JobId, Set<() => void>>();
@@ -32,8 +19,12 @@ export class JobTable {
     /** The job's commit failed, and it is no longer in the table. */
     onLost: (job: ActiveJob, error: unknown) => void;
   }) {
-    this.#clock = options.clock;
-    this.#commits = options.commits;
+    this.#surroundings = {
+      clock: options.clock,
+      commits: options.commits,
+      onCommitted: (job, ended) => this.#committed(job, ended),
+      onLost: (job, error) => this.#lost(job, error),
+    };
     this.#onLost = options.onLost;
   }
 
@@ -52,13 +43,7 @@ export class JobTable {
   /** @throws CodedError the reason for which the table was closed. */
   add(job: NewActiveJob): ActiveJob {
     if (this.#closed !== undefined) throw this.#closed;
-    const active = new ActiveJob({
-      ...job,
-      clock: this.#clock,
-      commits: this.#commits,
-      onCommitted: (committed, ended) => this.#committed(committed, ended),
-      onLost: (lost, error) => this.#lost(lost, error),
-    });
+    const active = new ActiveJob(job, this.#surroundings);
     this.#jobs.set(job.record.id, active);
     return active;
   }

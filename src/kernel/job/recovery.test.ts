@@ -59,6 +59,19 @@ describe("a job that was running when the process died", () => {
     expect(await codesOf(later, job.id)).toBe(`${"l".repeat(2_000)}E`);
   });
 
+  it("is taken up again and again while its log cannot be read", async () => {
+    const { submit, kernel, store, world, stored } = await createTestKernel({ agents: [persistent] });
+    const { job } = await submit("persistent");
+    const { readChunks } = store;
+    store.readChunks = () => Promise.reject(new Error("not now"));
+    store.failNext();
+    await expect(Promise.all([kernel.cancel({ job: job.id }, () => {}), world.settle()])).rejects.toThrow();
+    await world.advance(10_000);
+    store.readChunks = readChunks;
+    await world.advance(60_000);
+    expect(await stored(job.id)).toMatchObject({ status: "success", attempt: 2 });
+  });
+
   it("finds again what its steps returned, and the input as it is checked anew", async () => {
     const seen: unknown[] = [];
     const stepping = anAgent(

@@ -98,8 +98,11 @@ export class Recovery {
   }
 
   async #takeUp(record: JobRecord, claim: TreeClaim): Promise<void> {
-    const heads = await this.#store.readHeads([record.id]);
-    const job = this.#table.add({ record, claim, head: heads.get(record.id) ?? 0, accepted: false });
+    const head = (await this.#store.readHeads([record.id])).get(record.id) ?? 0;
+    // Everything is read before the job is taken up: when the store fails, nothing is left half done.
+    const openCalls =
+      record.status === "running" ? await readOpenCalls(this.#store, this.#world.timers, record.id, head) : [];
+    const job = this.#table.add({ record, claim, head, accepted: false });
     job.whenCommitted((error) => {
       if (error === undefined) this.#retryMs.delete(record.id);
     });
@@ -108,7 +111,7 @@ export class Recovery {
       return;
     }
     this.#runner.hold(job);
-    this.#resume(job, record.status === "pending" ? [] : await readOpenCalls(this.#store, record.id));
+    this.#resume(job, openCalls);
   }
 
   /** Gives a held job its next attempt, or its end. */

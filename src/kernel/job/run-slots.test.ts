@@ -28,6 +28,13 @@ describe("slots", () => {
     expect(started).toEqual(["1", "2"]);
   });
 
+  it("go to those who wait first when an agent that was registered anew allows more", () => {
+    const { started, take } = slotsWith({});
+    for (const id of ["1", "2"]) take(id, "t/a", SINGLE);
+    take("3", "t/a", { ...SINGLE, maxConcurrent: 2 });
+    expect(started).toEqual(["1", "2"]);
+  });
+
   it("go to the jobs of one principal in the order they came", () => {
     const { slots, started, take } = slotsWith({ maxRunningJobs: 1 });
     for (const id of ["1", "2", "3"]) take(id);

@@ -44,7 +44,8 @@ type Line = Map<JobId, Waiting>;
 
 interface Lane {
   readonly name: string;
-  readonly limit: number;
+  /** The agent's as it is registered now: another may have taken its place under the same name and version. */
+  limit: number;
   running: number;
   /** In the order of their turns. */
   readonly lines: Map<Holder, Line>;
@@ -99,7 +100,8 @@ export class RunSlots {
 
   /** Takes a slot and returns true; or returns false, and calls `start` once the job has one. Until `release`. */
   take({ id, principal }: Pick<JobRecord, "id" | "principal">, agent: CountedAgent, start: () => void): boolean {
-    const place = { holder: this.#holder(principal), lane: this.#lane(agent) };
+    const lane = this.#lane(agent);
+    const place = { holder: this.#holder(principal), lane };
     if (this.#hasSlot(place.holder, place.lane, agent)) {
       this.#occupy(id, place);
       return true;
@@ -234,10 +236,15 @@ export class RunSlots {
   /** One for each limited agent that is or was registered, so that there are never many. */
   #lane(agent: CountedAgent): Lane {
     const name = laneName(agent);
+    const limit = agent.maxConcurrent ?? Infinity;
     let lane = this.#lanes.get(name);
     if (lane === undefined) {
-      lane = { name, limit: agent.maxConcurrent ?? Infinity, running: 0, lines: new Map() };
+      lane = { name, limit, running: 0, lines: new Map() };
       this.#lanes.set(name, lane);
+    } else if (lane.limit !== limit) {
+      lane.limit = limit;
+      // Those who wait come before whoever brought the news.
+      this.#startNext();
     }
     return lane;
   }

@@ -25,6 +25,8 @@ interface Run {
   attempt?: Attempt;
 }
 
+const NO_STEPS: ReadonlyMap<string, string | null> = new Map();
+
 export class Runner {
   readonly #agents: Agents;
   readonly #store: Store;
@@ -139,10 +141,11 @@ export class Runner {
     try {
       const agent = this.#agents.resolve(`${record.agent}@${record.version}`);
       const input = parsed === undefined ? await agent.parseInput(await this.#readInput(record.id)) : parsed.input;
-      const steps = new Map<string, string | null>();
+      let steps = NO_STEPS;
       let logBytes = 0;
       if (record.attempt > 1) {
-        for (const step of await this.#store.readSteps(record.id)) steps.set(step.name, step.value);
+        const recorded = await this.#store.readSteps(record.id);
+        steps = new Map(recorded.map(({ name, value }) => [name, value]));
         logBytes = await this.#store.readLogBytes(record.id);
       }
       if (!held()) return;

@@ -67,7 +67,7 @@ function setUp(faces: readonly string[] = []) {
         const job = aJob(id);
         return {
           root: id,
-          ...(accepted ? {} : { claim: { root: id, epoch: 1 } }),
+          claim: accepted ? undefined : { root: id, epoch: 1 },
           transition: { job, accepted, moved: false, ended: false, chunks: [] },
           rows: accepted ? { jobs: [job] } : { jobUpdates: [{ ...job, status: "running" as const }] },
           committed: () => heard.push(`${id} committed`),

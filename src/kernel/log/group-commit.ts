@@ -16,7 +16,7 @@ import type { Contribution, Contributor, Transition } from "./contributor.ts";
 export interface Staged {
   readonly root: JobId;
   /** Absent while the root is inserted by this very batch. */
-  readonly claim?: TreeClaim;
+  readonly claim: TreeClaim | undefined;
   readonly transition: Transition;
   readonly rows: Partial<Rows>;
   committed(): void;

@@ -20,6 +20,7 @@ import { AssembledResults } from "./assembled-result.ts";
 import { backPressureFrame, type Lagging, TELL_EVERY_MS } from "./back-pressure.ts";
 import type { FramedJob } from "./event-frames.ts";
 import type { Outbox } from "./outbox.ts";
+import { PageTurns } from "./page-turns.ts";
 import { PlacementPlan, type SessionStream } from "./session-stream.ts";
 
 /** Entries read, placed and sent at a time, and the jobs they may come from. A page also ends at `PAGE_LENGTH`. */
@@ -48,6 +49,8 @@ export class CatchUp {
   readonly #world: World;
   readonly #log: Log;
   readonly #results: AssembledResults;
+  /** All sessions together read no more than one page in a turn of the event loop. */
+  readonly #turns: PageTurns;
 
   constructor(options: { kernel: JobReader; outbox: Outbox; world: World; log: Log }) {
     this.#kernel = options.kernel;
@@ -55,6 +58,7 @@ export class CatchUp {
     this.#world = options.world;
     this.#log = options.log;
     this.#results = new AssembledResults(options.kernel);
+    this.#turns = new PageTurns(options.world.timers, PAGE_ENTRIES);
   }
 
   /** Feeds `connection` whenever its stream is not live, for as long as it is the stream's connection. Never rejects. */
@@ -199,6 +203,8 @@ export class CatchUp {
     const { clock, ids } = this.#world;
     stream.untold = undefined;
     if (clock.now() - stream.toldAt < TELL_EVERY_MS) return;
+    // Its history may have gone since, where the client acknowledged all of it while it read nothing more.
+    if ((await this.#kernel.readJob(lagging.job.id)) === undefined) return;
     stream.toldAt = clock.now();
     await this.#planned((resolve, reject) => {
       if (stream.connection !== connection) return resolve();
@@ -242,8 +248,16 @@ export class CatchUp {
     return job;
   }
 
-  #page(job: JobId, after: number, upTo?: number, limit = PAGE_ENTRIES): Promise<readonly Chunk[]> {
-    return this.#kernel.readChunks({ job, after, limit, ...(upTo === undefined ? {} : { upTo }) });
+  async #page(job: JobId, after: number, upTo?: number, limit = PAGE_ENTRIES): Promise<readonly Chunk[]> {
+    await this.#turns.next();
+    let entries = 0;
+    try {
+      const chunks = await this.#kernel.readChunks({ job, after, limit, ...(upTo === undefined ? {} : { upTo }) });
+      for (const { payloads } of chunks) entries += payloads.length;
+      return chunks;
+    } finally {
+      this.#turns.spent(entries);
+    }
   }
 }
 

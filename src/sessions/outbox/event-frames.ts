@@ -14,24 +14,27 @@ const SEQ_ID_LENGTH = 8;
 export type FramedJob = Pick<JobRecord, "id" | "traceId">;
 
 export class EventFrames {
-  readonly #event: string;
-  readonly #result: string;
-  readonly #error: string;
+  /** What follows the type in each frame. */
+  readonly #common: string;
+  /** Made with the first event: many a job has none. */
+  #event: string | undefined;
 
   constructor(session: string, job: FramedJob) {
     const ulid = job.id.slice(job.id.indexOf("_") + 1);
-    const common =
+    this.#common =
       `"session_id":${JSON.stringify(session)},"job_id":${JSON.stringify(job.id)},"trace_id":${JSON.stringify(job.traceId)},` +
       `"id":"msg_${ulid.slice(0, SHARED_ID_LENGTH)}`;
-    this.#event = `{"arcp":"1.1","type":"job.event",${common}`;
-    this.#result = `{"arcp":"1.1","type":"job.result",${common}`;
-    this.#error = `{"arcp":"1.1","type":"job.error",${common}`;
   }
 
   /** The frame of the entry with this kind code and payload, at these positions of its job and its session. */
   frame(code: string, payload: string, jobSeq: number, eventSeq: number): string {
     const message = messageOfCode(code);
-    const head = message === "job.event" ? this.#event : message === "job.result" ? this.#result : this.#error;
+    if (message === "job.event") this.#event ??= this.#head(message);
+    const head = message === "job.event" ? this.#event : this.#head(message);
     return `${head}${encodeBase32(jobSeq, SEQ_ID_LENGTH)}","event_seq":${eventSeq},"payload":${payload}}`;
+  }
+
+  #head(message: string): string {
+    return `{"arcp":"1.1","type":"${message}",${this.#common}`;
   }
 }
