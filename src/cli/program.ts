@@ -47,7 +47,14 @@ function withServer(command: Command): Command {
     .option("--forwarded-header <name>", "header it sets: x-forwarded-for (default) or forwarded")
     .option("--allowed-host <name>", "host name this runtime is called by, beside loopback; repeatable", collect)
     .option("--allowed-origin <origin>", "origin whose pages may connect; repeatable", collect)
+    .option("--log-format <format>", "how the log on stderr is written: text, or json (which --json makes it)")
+    .option("--log-level <level>", "least level that is logged: debug, info, warn or error")
     .option("--max-connections <count>", "WebSockets held at once (default: 10000)")
+    .option(
+      "--set <name=number>",
+      "a bound by its name in createRuntime, such as limits.maxRunningJobs=50; repeatable",
+      collect,
+    )
     .option("--observe <file>", "JSON file that says who may see whose jobs, beside their own")
     .option("--anonymous", "let whoever brings no token in, from this machine only")
     .option("--jwt-issuer <url>", "accept JWTs of this issuer, too; its keys are discovered (LEASEHOLD_JWT_ISSUER)")
@@ -215,6 +222,13 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
     .action(async (url, options) =>
       finish(await (await import("./commands/conformance.ts")).conformance(url, options, io)),
     );
+
+  withConnection(add("doctor", "look for what keeps a runtime from working, on this machine and where one runs"))
+    .option("--data <dir>", "data directory to look at", ".leasehold")
+    .option("--host <host>", "address that `serve` is to listen on", "127.0.0.1")
+    .option("--port <port>", "port that `serve` is to listen on", "7777")
+    .addHelpText("after", example("leasehold doctor --data /var/lib/leasehold"))
+    .action(async (options) => finish(await (await import("./commands/doctor.ts")).doctor(options, io)));
 
   withJson(add("version", "print the version"))
     .addHelpText("after", example("leasehold version --json"))

@@ -10,11 +10,14 @@ import { usageError } from "./cli-error.ts";
 import type { CliIo } from "./io.ts";
 import type { CallerSettings, CallingOptions } from "./options/callers.ts";
 import { explainListenFailure, type ListeningOptions, readListenOptions } from "./options/listening.ts";
+import type { LoggingOptions } from "./options/logging.ts";
 import { parseMaxConnections } from "./options/numbers-and-times.ts";
+import { readSettings } from "./options/settings.ts";
 
-export interface ServerOptions extends ListeningOptions, CallingOptions {
+export interface ServerOptions extends ListeningOptions, CallingOptions, LoggingOptions {
   readonly data: string;
   readonly maxConnections?: string;
+  readonly set?: readonly string[];
   readonly conformanceAgents?: boolean;
   readonly json?: boolean;
 }
@@ -93,6 +96,7 @@ export async function startRuntime(
 ): Promise<Running> {
   const { maxConnections } = options;
   const settings = maxConnections === undefined ? {} : { maxConnections: parseMaxConnections(maxConnections) };
+  const bounds = readSettings(options.set);
   const { own, fixed } = await findAgents(files, options, load, io);
   const agents = [...own, ...fixed];
   const broken = new AbortController();
@@ -103,6 +107,7 @@ export async function startRuntime(
     log,
     world: io.world,
     ...settings,
+    ...bounds,
     ...callers,
   });
   return {

@@ -26,7 +26,12 @@ async function start() {
   runtime = await createRuntime({
     agents: [echo, writer, endless],
     store: createMemoryStore(),
-    authenticator: { authenticate: async ({ token }) => ({ id: token ?? "", tenant: "t", roles: ["user"] }) },
+    authenticator: {
+      authenticate: async ({ token }) =>
+        token === "root"
+          ? { id: "root", tenant: "default", roles: ["operator"] }
+          : { id: token ?? "", tenant: "t", roles: ["user"] },
+    },
   });
   const { port, url } = await runtime.listen({ port: 0 });
   const headers = { authorization: "Bearer me" };
@@ -82,7 +87,7 @@ describe("the API on the runtime's port", () => {
     const { api, url } = await start();
     await using session = await connect(url, { token: "me" });
     const job = await session.submit("endless", {});
-    const health = await (await api("/health")).json();
+    const health = await (await api("/health", { headers: { authorization: "Bearer root" } })).json();
     expect(health).toMatchObject({ sessions: 1, jobs: { pending: 0, running: 1 }, store_bytes: expect.any(Number) });
     await job.cancel();
   });

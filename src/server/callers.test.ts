@@ -4,12 +4,13 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { type Signer, startTestIssuer, TEST_AUDIENCE, type TestIssuer } from "../identity/test-issuer.ts";
 import { createTokens, TOKEN_FILE } from "../identity/token-file.ts";
+import type { Principal } from "../kernel/principal.ts";
 import { silentLog } from "../platform/log.ts";
 import { TestClient } from "../sessions/test-client.ts";
 import { createMemoryStore } from "../stores/memory/memory-store.ts";
 import { createFakeWorld, type FakeWorld } from "../testing/fake-world.ts";
 import { createMemoryConnectionPair } from "../transports/memory.ts";
-import { type CallerOptions, createCallers } from "./callers.ts";
+import { ANSWER_WITHIN_MS, type CallerOptions, createCallers } from "./callers.ts";
 import { createRuntime, type Runtime } from "./runtime.ts";
 
 let data: string;
@@ -70,6 +71,35 @@ describe("several ways to be known, together", () => {
     const own = { authenticate: async () => ({ id: "me", tenant: "t", roles: [] }) };
     const authenticator = await callers({ authenticator: own, anonymous: true });
     expect(await authenticator.authenticate({ address: "127.0.0.1" })).toMatchObject({ id: "me" });
+  });
+});
+
+describe("an authenticator or token source of one's own", () => {
+  const both = async (authenticate: () => Promise<Principal | undefined>) => [
+    await callers({ authenticator: { authenticate } }),
+    await callers({ tokenSources: [{ authenticate }] }),
+  ];
+
+  it.each([
+    { id: "*", tenant: "t" },
+    { id: "you/me", tenant: "t" },
+    { id: "", tenant: "t" },
+    { id: "me", tenant: "" },
+    { id: "me", tenant: "t/you" },
+    { id: "\ud800", tenant: "t" },
+  ])("lets nobody be another, or everyone: %j [law-principals-apart]", async (named) => {
+    for (const authenticator of await both(async () => ({ ...named, roles: ["user"] }))) {
+      await expect(authenticator.authenticate({ token: "x" })).rejects.toThrow("tenant and id must not");
+    }
+  });
+
+  it("is not waited for beyond the time of a handshake", async () => {
+    for (const authenticator of await both(() => new Promise(() => {}))) {
+      const answer = expect(authenticator.authenticate({ token: "x" })).rejects.toThrow("did not answer");
+      await world.advance(ANSWER_WITHIN_MS);
+      await answer;
+    }
+    expect(world.pendingTimers).toBe(0);
   });
 });
 

@@ -4,9 +4,9 @@ import { type Authenticator, createAuthenticator, type TokenSource } from "../id
 import type { JwtOptions } from "../identity/jwt.ts";
 import { createTokens, TOKEN_FILE, type TokenChange } from "../identity/token-file.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { principalKey } from "../kernel/principal.ts";
+import { type Principal, principalKey } from "../kernel/principal.ts";
 import type { Log } from "../platform/log.ts";
-import type { World } from "../platform/world.ts";
+import type { Timers, World } from "../platform/world.ts";
 
 export interface CallerOptions {
   /** Who may call, in place of everything below. Default: the tokens in `<data>/tokens.json`, and what is below. */
@@ -37,11 +37,17 @@ export interface Callers extends Authenticator {
 export async function createCallers(options: CallerOptions, { data, world, log }: Environment): Promise<Callers> {
   const { authenticator, anonymous = false, tokenSources = [] } = options;
   if (authenticator !== undefined) {
-    return { authenticate: (credentials) => authenticator.authenticate(credentials), watch: async () => {} };
+    return {
+      authenticate: async (credentials) => checked(await within(world.timers, authenticator.authenticate(credentials))),
+      watch: async () => {},
+    };
   }
   let onChange: ((change: TokenChange) => void) | undefined;
   const tokens = createTokens(join(data, TOKEN_FILE), world, (change) => onChange?.(change));
-  const sources = [...tokenSources, tokens, ...(await openIssuers(options.jwt ?? [], world, log))];
+  const own = tokenSources.map((source) => ({
+    authenticate: async (token: string) => checked(await within(world.timers, source.authenticate(token))),
+  }));
+  const sources = [...own, tokens, ...(await openIssuers(options.jwt ?? [], world, log))];
   return {
     ...createAuthenticator(sources, { anonymous }),
     async watch(kernel) {
@@ -50,6 +56,34 @@ export async function createCallers(options: CallerOptions, { data, world, log }
       await tokens.list().catch(() => undefined);
     },
   };
+}
+
+/** How long an authenticator or token source of the user's own may take: as long as a handshake. In milliseconds. */
+export const ANSWER_WITHIN_MS = 10_000;
+
+/** Connections are authenticated again one after the other: one answer that never comes would keep every one of them open. */
+async function within<Answer>(timers: Timers, answer: Promise<Answer>): Promise<Answer> {
+  const late = Promise.withResolvers<never>();
+  const timer = timers.after(ANSWER_WITHIN_MS, () =>
+    late.reject(new Error(`the authenticator did not answer within ${ANSWER_WITHIN_MS / 1000} s`)),
+  );
+  try {
+    return await Promise.race([answer, late.promise]);
+  } finally {
+    timer.cancel();
+  }
+}
+
+/** @throws Error for a principal whose key would be another's, or stand for many: `tenant/*` is everyone. */
+function checked(principal: Principal | undefined): Principal | undefined {
+  for (const part of principal === undefined ? [] : [principal.tenant, principal.id]) {
+    if (part === "" || /[/*]/.test(part) || !part.isWellFormed()) {
+      throw new Error(
+        `a principal's tenant and id must not be empty, nor hold "/" or "*": ${JSON.stringify(principal)}`,
+      );
+    }
+  }
+  return principal;
 }
 
 /** Imported where it is used: most runtimes know no issuer. */

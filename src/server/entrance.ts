@@ -9,6 +9,7 @@ import { createFindPeer, type ProxyRules } from "../transports/peer.ts";
 import { acceptWebSocket, refuseUpgrade } from "../transports/websocket.ts";
 import type { ConnectionLimit } from "./connection-limit.ts";
 import { answerHttp, type HttpFace } from "./http-faces.ts";
+import { oneAtATime } from "./pipeline.ts";
 
 /** Which requests are let in. */
 export interface EntranceRules extends HostRules, ProxyRules {}
@@ -42,7 +43,9 @@ export function createEntrance(rules: EntranceRules, environment: EntranceEnviro
   }
 
   return {
-    answer: (request, response) => answerHttp(faces, request, response, { peer: findPeer(request), rules, log }),
+    answer: oneAtATime(timers, (request, response) =>
+      answerHttp(faces, request, response, { peer: findPeer(request), rules, log }),
+    ),
     upgrade(request, socket, head) {
       const outcome = admit(request, socket, head);
       if (outcome.accepted) return accept(outcome.connection);

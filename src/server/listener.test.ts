@@ -4,10 +4,12 @@ import { connect as connectSocket, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { WebSocket } from "ws";
 import { createFakeWorld } from "../testing/fake-world.ts";
+import type { HttpFace } from "./http-faces.ts";
 import { HTTP_LIMITS, type HttpLimits, type Listener, type ListenOptions, listen } from "./listener.ts";
+import { MAX_PIPELINED } from "./pipeline.ts";
 import { FIRST, SECOND } from "./test-certificates.ts";
 import { ask, askSeen, createTestEntrance, type TestEntrance } from "./test-entrance.ts";
 import { TLS_LOOK_MS } from "./tls-files.ts";
@@ -146,6 +148,41 @@ describe("what is held for those who only knock is bounded [reading-transport-bo
     await openWebSocket(ports[0].url);
     expect((await refusalOf(ports[1].url)).status).toBe(503);
     entrance.connections[0]?.close(1000, "");
+  });
+
+  it("in requests of one connection: they are answered in turn, and too many at once close it", async () => {
+    const begun: string[] = [];
+    const faces: HttpFace[] = [
+      {
+        prefix: "/slow",
+        handle(request, response) {
+          begun.push(`${request.url} of ${begun.length - ended}`);
+          response.once("finish", () => ended++);
+          response.end(request.url);
+        },
+      },
+      { prefix: "/held", handle: () => void begun.push("held") },
+    ];
+    let ended = 0;
+    const { listener } = await start({}, { faces });
+    const requests = (path: string, count: number) =>
+      Array.from({ length: count }, (_, at) => `GET ${path}/${at} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`).join("");
+
+    const patient = await knock(listener.port);
+    patient.write(requests("/slow", 20));
+    let text = "";
+    patient.setEncoding("latin1").on("data", (chunk) => {
+      text += chunk;
+    });
+    await vi.waitFor(() => expect(text.match(/\/slow\/\d+/g)).toHaveLength(20));
+    expect(begun).toEqual(Array.from({ length: 20 }, (_, at) => `/slow/${at} of 0`));
+    expect(text.match(/\/slow\/\d+/g)).toEqual(Array.from({ length: 20 }, (_, at) => `/slow/${at}`));
+
+    begun.length = 0;
+    const greedy = await knock(listener.port);
+    greedy.write(requests("/held", MAX_PIPELINED + 2));
+    expect(await readToClose(greedy)).toBe("");
+    expect(begun).toEqual(["held"]);
   });
 
   it("in sockets: beyond them a connection is closed without an answer", async () => {

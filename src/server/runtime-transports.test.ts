@@ -10,7 +10,8 @@ import { defineAgent } from "../agents/define-agent.ts";
 import { connect } from "../client/connect.ts";
 import { createMemoryStore } from "../stores/memory/memory-store.ts";
 import { createQueue } from "../transports/websocket-test-server.ts";
-import { createRuntime, type Runtime, type RuntimeOptions } from "./runtime.ts";
+import { createRuntime, type Runtime } from "./runtime.ts";
+import type { RuntimeOptions } from "./runtime-options.ts";
 
 const echo = defineAgent({ name: "echo", version: "1.0.0", run: async (_, input) => input });
 const authenticator = { authenticate: async () => ({ id: "me", tenant: "t", roles: ["user"] }) as const };

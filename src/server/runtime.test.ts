@@ -8,7 +8,8 @@ import { connect } from "../client/connect.ts";
 import { createMemoryStore } from "../stores/memory/memory-store.ts";
 import { createFakeWorld } from "../testing/fake-world.ts";
 import { createFaultyStore } from "../testing/faulty-store.ts";
-import { createRuntime, type Runtime, type RuntimeOptions } from "./runtime.ts";
+import { createRuntime, type Runtime } from "./runtime.ts";
+import type { RuntimeOptions } from "./runtime-options.ts";
 
 const echo = defineAgent({ name: "echo", version: "1.0.0", run: async (_, input) => input });
 const endless = defineAgent({

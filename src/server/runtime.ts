@@ -4,28 +4,24 @@ import { join } from "node:path";
 import type { AgentDefinition } from "../agents/define-agent.ts";
 import { createAgentRegistry } from "../agents/registry.ts";
 import { createApiFace } from "../api/api-face.ts";
-import { type RequestRate, requestRateOf } from "../api/request-rate.ts";
 import type { Job } from "../client/job.ts";
 import type { SubmitOptions } from "../client/submission.ts";
 import { requireLoopback } from "../identity/anonymous.ts";
 import { type Authenticator, createAuthenticator } from "../identity/authenticator.ts";
-import { createVisibility, type ObservePolicy } from "../identity/visibility.ts";
-import { completeJobLimits, type JobLimits } from "../kernel/job/limits.ts";
-import { completeRetention, type RetentionLimits } from "../kernel/job/retention.ts";
+import { createVisibility } from "../identity/visibility.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import type { Artifacts, Store } from "../kernel/ports.ts";
 import { type Log, silentLog } from "../platform/log.ts";
 import { createSystemWorld } from "../platform/system-world.ts";
 import type { World } from "../platform/world.ts";
 import { Gateway } from "../sessions/gateway.ts";
-import { requireSeconds, type SessionLimits, sessionLimits } from "../sessions/limits.ts";
 import { Outbox } from "../sessions/outbox/outbox.ts";
 import { createMemoryArtifacts } from "../stores/artifacts/memory-artifacts.ts";
 import type { Connection } from "../transports/connection.ts";
 import { sweepAfterStart } from "./artifact-sweeps.ts";
 import { type Attachment, type AttachOptions, attach } from "./attach.ts";
-import { type CallerOptions, createCallers } from "./callers.ts";
-import { createConnectionLimit, DEFAULT_MAX_CONNECTIONS } from "./connection-limit.ts";
+import { createCallers } from "./callers.ts";
+import { createConnectionLimit } from "./connection-limit.ts";
 import type { EntranceEnvironment } from "./entrance.ts";
 import { createReadyFace, healthFace } from "./health-face.ts";
 import type { HttpFace } from "./http-faces.ts";
@@ -34,61 +30,13 @@ import { type Address, type Listener, type ListenOptions, listen } from "./liste
 import { createMetricsFace } from "./metrics/metrics-face.ts";
 import { Tally } from "./metrics/tally.ts";
 import { guardProcess } from "./process-guard.ts";
+import { type RuntimeOptions, readBounds } from "./runtime-options.ts";
 import { createStdioPeer, type StdioServing, type StdioStreams } from "./stdio-serving.ts";
 import { StoreHealth } from "./store-health.ts";
 import { createTracing } from "./tracing.ts";
 import { LEASEHOLD_VERSION } from "./version.ts";
 
-export interface RuntimeOptions extends CallerOptions {
-  readonly agents: Iterable<AgentDefinition>;
-  /** The data directory: database, tokens. Made when it does not exist. Default: `.leasehold`. */
-  readonly data?: string;
-  /** Keeps everything elsewhere than in a database under `data`. Closed with the runtime. */
-  readonly store?: Store;
-  /** Where the contents of artifacts are kept. Default: files in `<data>/artifacts`; with a `store` of your own, in memory. */
-  readonly artifacts?: Artifacts;
-  /** Largest artifact, in bytes (`maxArtifactBytes`). Default: 256 MiB. */
-  readonly maxArtifactBytes?: number;
-  /** All artifacts of one job together, in bytes (`maxJobArtifactBytes`). Default: 1 GiB. */
-  readonly maxJobArtifactBytes?: number;
-  /** Largest streamed result, in bytes of data (`maxResultBytes`). Default: 256 MiB. */
-  readonly maxResultBytes?: number;
-  /**
-   * Who may see whose jobs, beside everyone their own and operators their tenant's: observer → principals, such as
-   * `{ "default/dashboard": ["default/*"] }`, or a function that gives the list for one observer. It lets nobody stop
-   * anything. Default: nobody sees more.
-   */
-  readonly observe?: ObservePolicy;
-  /** How long a session without a connection can be resumed, in seconds. Default: 600. */
-  readonly resumeWindowSec?: number;
-  /**
-   * What sessions, jobs and their principals may hold and ask for; see `SessionLimits` and `JobLimits` for names, defaults
-   * and consequences.
-   */
-  readonly limits?: Partial<SessionLimits & JobLimits>;
-  /** How long the history of ended jobs is kept. Default: 30 days, and 10 GiB of database; see `RetentionLimits`. */
-  readonly retention?: Partial<RetentionLimits>;
-  /** Each side of a session is heard at least this often (§6.4), in seconds, at least 1. Default: 30. */
-  readonly heartbeatIntervalSec?: number;
-  /**
-   * WebSockets held at once, over all ports (`maxConnections`). One more is answered with 503. Default: 10,000.
-   */
-  readonly maxConnections?: number;
-  /** How many requests each principal may make of the HTTP API. Default: 100 a second, and 200 at once after a pause. */
-  readonly requestRate?: RequestRate;
-  /** Default: nothing is logged. */
-  readonly log?: Log;
-  /** Default: this machine's. */
-  readonly world?: World;
-  /** Something failed in this process that belongs to no job. Default: the process ends, as it would by itself. */
-  readonly onBroken?: (error: unknown) => void;
-  /** The store cannot be trusted any more. Default: ends the process with code 70. */
-  readonly onFatal?: (error: unknown) => void;
-}
-
 const DEFAULT_DATA = ".leasehold";
-const DEFAULT_RESUME_WINDOW_SEC = 600;
-const DEFAULT_HEARTBEAT_INTERVAL_SEC = 30;
 /** `EX_SOFTWARE` of sysexits: an internal fault, so that a supervisor starts the process again. */
 const FATAL_EXIT_CODE = 70;
 /** How the last jobs ended leaves by their sessions' connections before these are closed. */
@@ -143,18 +91,10 @@ export interface Runtime {
  */
 export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const { data = DEFAULT_DATA, world = createSystemWorld(), log = silentLog } = options;
-  const resumeWindowSec = requireSeconds("resumeWindowSec", options.resumeWindowSec ?? DEFAULT_RESUME_WINDOW_SEC, 0);
-  const heartbeatIntervalSec = requireSeconds(
-    "heartbeatIntervalSec",
-    options.heartbeatIntervalSec ?? DEFAULT_HEARTBEAT_INTERVAL_SEC,
-    1,
-  );
-  const limits = sessionLimits(options.limits);
-  const jobLimits = completeJobLimits(options.limits);
-  const retention = completeRetention(options.retention);
-  const requestRate = requestRateOf(options.requestRate);
+  const bounds = readBounds(options);
+  const { contentLimits } = bounds;
   const tracing = await createTracing();
-  const agents = createAgentRegistry(options.agents, world, { ...limitsOf(options, "maxResultBytes"), tracing });
+  const agents = createAgentRegistry(options.agents, world, { ...contentLimits, tracing });
   const visibility = createVisibility(options.observe);
   const authenticator = await createCallers(options, { data, world, log });
   const store = options.store ?? (await openStore(data));
@@ -163,9 +103,9 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const kernel = new Kernel({
     store,
     artifacts,
-    artifactLimits: limitsOf(options, "maxArtifactBytes", "maxJobArtifactBytes"),
-    jobLimits,
-    retention,
+    artifactLimits: contentLimits,
+    jobLimits: bounds.jobLimits,
+    retention: bounds.retention,
     agents,
     world,
     log,
@@ -187,9 +127,9 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     log,
     authenticator: firstOf(createAuthenticator([inProcess.tokens, stdio.tokens]), authenticator),
     runtime: { name: "leasehold", version: LEASEHOLD_VERSION },
-    resumeWindowSec,
-    heartbeatIntervalSec,
-    limits,
+    resumeWindowSec: bounds.resumeWindowSec,
+    heartbeatIntervalSec: bounds.heartbeatIntervalSec,
+    limits: bounds.sessionLimits,
     onRefused: (code) => tally.refuse("arcp", code),
   });
   try {
@@ -216,7 +156,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     startedAt: world.clock.now(),
     countSessions: () => gateway.sessions,
     measureStore: () => store.readSize(),
-    requestRate,
+    requestRate: bounds.requestRate,
     onRefused: (code) => tally.refuse("api", code),
   });
   const ready = createReadyFace({ isClosing: () => closing !== undefined, store: storeHealth });
@@ -240,7 +180,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     timers: world.timers,
     log,
     faces,
-    limit: createConnectionLimit(options.maxConnections ?? DEFAULT_MAX_CONNECTIONS),
+    limit: createConnectionLimit(bounds.maxConnections),
     isClosing: () => closing !== undefined,
     accept: (connection) => gateway.accept(connection),
   };
@@ -328,20 +268,6 @@ async function openStore(directory: string): Promise<Store> {
 async function openArtifacts(data: string, world: World): Promise<Artifacts> {
   const { createFileArtifacts } = await import("../stores/artifacts/file-artifacts.ts");
   return createFileArtifacts(join(data, "artifacts"), world.ids);
-}
-
-type ByteLimit = "maxArtifactBytes" | "maxJobArtifactBytes" | "maxResultBytes";
-
-/** @throws RangeError for a limit that is no whole number of bytes. */
-function limitsOf<Name extends ByteLimit>(options: RuntimeOptions, ...names: Name[]): { [Limit in Name]?: number } {
-  const limits: { [Limit in Name]?: number } = {};
-  for (const name of names) {
-    const bytes = options[name];
-    if (bytes === undefined) continue;
-    if (!Number.isSafeInteger(bytes) || bytes < 0) throw new RangeError(`${name} must be a whole number of bytes`);
-    limits[name] = bytes;
-  }
-  return limits;
 }
 
 function endProcess(log: Log, error: unknown): void {

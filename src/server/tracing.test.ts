@@ -155,7 +155,7 @@ it("ends the spans of a job that is cancelled, though its agent goes on, and cal
   }
 });
 
-it("goes on with the same trace, under the same span, in the next process", async () => {
+it("goes on with the same trace, under the same span, in the next process [reading-trace-spans]", async () => {
   const store = createMemoryStore();
   const first = await start(store);
   await first.submit("patient", null, { traceId: `00-${TRACE}-${CALLER}-01` });
@@ -181,7 +181,7 @@ it("puts what this process submits under the span that is active there", async (
   expect(spanNamed("invoke_agent caller").parentSpanContext?.spanId).toBe(idOf(spanNamed("request")));
 });
 
-it("is not there when no provider is registered, and the trace goes along all the same", async () => {
+it("is not there when no provider is registered, and the trace goes along all the same [reading-trace-tools]", async () => {
   trace.disable();
   context.disable();
   expect(await createTracing()).toBeUndefined();

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
 import { defineAgent } from "../../agents/define-agent.ts";
 import { connect } from "../../client/connect.ts";
@@ -114,6 +115,16 @@ describe("what /metrics tells", () => {
       expect(body).toMatch(new RegExp(`^# HELP ${name} \\S.*\\.$`, "m"));
       expect(name?.endsWith("_total")).toBe(type === "counter");
     }
+  });
+
+  it("is told on the page for those who operate it, name by name", async () => {
+    const { base } = await start();
+    const { body } = await ask(`${base}/metrics`);
+    const told = [...body.matchAll(/^# TYPE (leasehold_\w+)/gm)].map(([, name]) => name);
+    const page = readFileSync(new URL("../../../docs/guides/operating.md", import.meta.url), "utf8");
+    const table = page.split("\n").filter((line) => line.startsWith("| `leasehold_"));
+    const documented = table.flatMap((line) => [...(line.split(" | ")[0] ?? "").matchAll(/`(leasehold_\w+)/g)]);
+    expect(documented.map(([, name]) => name).toSorted()).toEqual(told.toSorted());
   });
 
   it("goes on telling while the store fails", async () => {
