@@ -2,6 +2,7 @@
  * The package as users install it: packed by npm, installed by npm into a project of its own beside the dependencies it
  * declares (linked to the ones here, so that no network is needed), run on this Node and refused by older ones.
  */
+import { readFileSync } from "node:fs";
 import { mkdir, symlink } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -18,22 +19,24 @@ interface PackageFile {
 const { version, dependencies } = JSON.parse(readFile("package.json")) as PackageFile;
 const COMMAND = join("node_modules", ".bin", "leasehold");
 
+const QUIET = ["--loglevel=error", "--offline", "--no-audit", "--no-fund"];
+/** npm takes a linked package for one that is worked on, and would run what its authors run then. */
+const INSTALL = [...QUIET, "--ignore-scripts"];
+
 let place: Place;
+/** The package, and what it needs, as dependencies that need no network. */
+let links: Readonly<Record<string, string>>;
 beforeAll(async () => {
   place = await createPlace();
-  const quiet = ["--loglevel=error", "--offline", "--no-audit", "--no-fund"];
   const packed = await place
-    .spawn("npm", ["pack", "--pack-destination", place.directory, ...quiet], { cwd: ROOT, env: onPath(nodeFolder) })
+    .spawn("npm", ["pack", "--pack-destination", place.directory, ...QUIET], { cwd: ROOT, env: onPath(nodeFolder) })
     .ended();
   expect(packed).toMatchObject({ code: 0 });
-  const links = Object.keys(dependencies).map((name) => [name, `file:${join(ROOT, "node_modules", name)}`]);
-  const manifest = {
-    private: true,
-    type: "module",
-    dependencies: { leasehold: `file:${place.path(`leasehold-${version}.tgz`)}`, ...Object.fromEntries(links) },
-  };
+  const linked = Object.keys(dependencies).map((name) => [name, `file:${join(ROOT, "node_modules", name)}`]);
+  links = { leasehold: `file:${place.path(`leasehold-${version}.tgz`)}`, ...Object.fromEntries(linked) };
+  const manifest = { private: true, type: "module", dependencies: links };
   await place.write("package.json", JSON.stringify(manifest));
-  const installed = await place.spawn("npm", ["install", ...quiet], { env: onPath(nodeFolder) }).ended();
+  const installed = await place.spawn("npm", ["install", ...INSTALL], { env: onPath(nodeFolder) }).ended();
   expect(installed).toMatchObject({ code: 0 });
   for (const { file, text } of readmeSnippets(join(ROOT, "README.md"))) await place.write(file, text);
 });
@@ -80,6 +83,44 @@ export const echo = defineAgent({ name: "echo", version: "1.0.0", run: (ctx, inp
 
     serve.child.kill("SIGTERM");
     expect((await serve.ended()).code).toBe(0);
+  });
+
+  it("makes a project that works at once", async () => {
+    const made = await installed(["init", "project"]).ended();
+    expect(made).toMatchObject({ code: 0, stderr: "", stdout: expect.stringContaining("npx leasehold dev") });
+    const cwd = place.path("project");
+    const text = (name: string) => readFileSync(join(cwd, name), "utf8");
+    const manifest = JSON.parse(text("package.json"));
+    expect(manifest.dependencies).toEqual({ leasehold: `^${version}` });
+    manifest.dependencies = links;
+    manifest.devDependencies = { "@types/node": `file:${join(ROOT, "node_modules/@types/node")}` };
+    await place.write("project/package.json", JSON.stringify(manifest));
+    const install = place.spawn("npm", ["install", ...INSTALL], { cwd, env: onPath(nodeFolder) });
+    expect(await install.ended()).toMatchObject({ code: 0 });
+
+    const command = join(cwd, COMMAND);
+    const env = onPath(nodeFolder);
+    const dev = place.spawn(command, ["dev", "--port", "0"], { cwd, env });
+    await dev.until("its URL", (stdout) => /ws:\/\/\S+/.exec(stdout)?.[0]);
+    const submitted = place.spawn(command, ["submit", "word-count", '{"text":"to be"}', "--result-only"], { cwd, env });
+    expect(JSON.parse((await submitted.ended()).stdout)).toEqual({ words: 2, counts: { to: 1, be: 1 } });
+    const refused = place.spawn(command, ["submit", "word-count"], { cwd, env });
+    expect((await refused.ended()).stderr).toContain('give it a text, such as {"text":"to be"}');
+    const client = await place.spawn(process.execPath, ["client.ts"], { cwd, env }).ended();
+    expect(client).toMatchObject({ code: 0, stdout: expect.stringMatching(/^6 of 6: be\n\{ words: 6,/m), stderr: "" });
+    const compiler = join(ROOT, "node_modules/typescript/bin/tsc");
+    expect(await place.spawn(process.execPath, [compiler, "-p", "."], { cwd, env }).ended()).toMatchObject({
+      code: 0,
+      stdout: "",
+    });
+
+    dev.child.kill("SIGINT");
+    expect((await dev.ended()).code).toBe(0);
+    await place.write("project/agents.ts", "// mine");
+    expect((await installed(["init", "project"]).ended()).stderr).toContain("project is not empty");
+    const forced = await installed(["init", "project", "--force"]).ended();
+    expect(forced.stdout).toContain("kept agents.ts, which was there");
+    expect(text("agents.ts")).toBe("// mine");
   });
 
   it("has declarations that a strict compiler accepts", async () => {

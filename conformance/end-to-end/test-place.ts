@@ -62,6 +62,8 @@ export interface Place extends AsyncDisposable {
   spawn(program: string, args: readonly string[], options?: Options): Command;
   /** Starts `dev` or `serve` with the agents of `test-agents.ts`, on a free port unless `--port` says otherwise. */
   serve(kind: "dev" | "serve", args?: readonly string[]): Promise<Server>;
+  /** Kills whatever of it still runs. Disposing of the place does so, too. */
+  kill(): Promise<void>;
 }
 
 /** What a shell would have to be given to run `leasehold` from the sources. */
@@ -172,9 +174,12 @@ export async function createPlace(): Promise<Place> {
       const ready = await command.until("the line that says where it serves", (stdout) => jsonLines(stdout)[0]);
       return { ...command, url: String(ready.url), token: String(ready.token ?? "") };
     },
-    async [Symbol.asyncDispose]() {
+    async kill() {
       for (const { child } of commands) if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
       await Promise.all(commands.map((command) => command.ended()));
+    },
+    async [Symbol.asyncDispose]() {
+      await place.kill();
       await rm(directory, { recursive: true, force: true });
     },
   };

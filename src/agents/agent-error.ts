@@ -59,31 +59,36 @@ export function toJobFailure(thrown: unknown): CodedError {
 function isCoded(thrown: unknown): thrown is CodedError {
   if (!(thrown instanceof Error) || !("code" in thrown) || !("retryable" in thrown)) return false;
   const coded = thrown instanceof CodedError || thrown.name === "AgentError" || thrown.name === "CodedError";
-  return coded && isErrorCode(thrown.code) && typeof thrown.retryable === "boolean";
+  const isTyped = typeof thrown.message === "string" && typeof thrown.retryable === "boolean";
+  return coded && isTyped && isErrorCode(thrown.code);
 }
 
-function isPresentable({ message, details }: CodedError): boolean {
-  return message.length <= MAX_MESSAGE_LENGTH && (details === undefined || fits(details));
+function isPresentable(error: CodedError): boolean {
+  return isCoded(error) && error.message.length <= MAX_MESSAGE_LENGTH && error.details === undefined;
 }
 
 function presentableDetails(details: unknown): { details?: Readonly<Record<string, unknown>> } {
   if (details === undefined) return {};
-  if (fits(details)) return { details };
-  return { details: { details_dropped: `not a JSON object of at most ${MAX_DETAILS_LENGTH} characters` } };
+  return {
+    details: plainCopy(details) ?? {
+      details_dropped: `not a JSON object of at most ${MAX_DETAILS_LENGTH} characters`,
+    },
+  };
 }
 
-function fits(details: unknown): details is Readonly<Record<string, unknown>> {
-  if (typeof details !== "object" || details === null || Array.isArray(details)) return false;
+/** What is written out now is what is told: a getter, a proxy or a `toJSON` may say something else the next time. */
+function plainCopy(details: unknown): Readonly<Record<string, unknown>> | undefined {
   try {
-    return JSON.stringify(details).length <= MAX_DETAILS_LENGTH;
+    const text = JSON.stringify(details);
+    return text.startsWith("{") && text.length <= MAX_DETAILS_LENGTH ? JSON.parse(text) : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 
 function describe(thrown: unknown): string {
   try {
-    if (thrown instanceof Error) return thrown.message || thrown.name;
+    if (thrown instanceof Error) return String(thrown.message || thrown.name);
     return typeof thrown === "object" ? (JSON.stringify(thrown) ?? String(thrown)) : String(thrown);
   } catch {
     return "the agent threw a value that cannot be shown";

@@ -105,6 +105,13 @@ describe("emission", () => {
     expect(host.entries).toEqual([]);
   });
 
+  it("writes a metric's dimensions out as they were checked, whatever they make of themselves", async () => {
+    const { host, ctx } = open();
+    const dimensions = Object.defineProperty({ model: "m" }, "toJSON", { value: () => undefined });
+    await ctx.metric({ name: "a", value: 1, dimensions });
+    expect(host.bodies("metric")).toEqual([{ name: "a", value: 1, dimensions: { model: "m" } }]);
+  });
+
   it("waits for room when the host asks it to, and shares one promise when not", async () => {
     const room = Promise.withResolvers<void>();
     const waiting = open({ room: () => room.promise });

@@ -53,12 +53,16 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** The frames of our own code, which say nothing about an agent's. */
+const OWN_CODE = new URL("../", import.meta.url).href;
+
 /** Such as ` (/project/prices.ts:3)`, since it need not be the agent's own file; empty where the error does not tell. */
 function placeOf(error: unknown): string {
   const stack = error instanceof Error ? (error.stack ?? "") : "";
   // Node writes the place of a syntax error above the message; any other is in the topmost frame.
   const found =
-    /^(\S.*):(\d+)$/m.exec(stack.split("\n", 1)[0] ?? "") ?? /^ +at (?:.* \()?(file:.*?):(\d+):\d+\)?$/m.exec(stack);
+    /^(\S.*):(\d+)$/.exec(stack.split("\n", 1)[0] ?? "") ??
+    [...stack.matchAll(/^ +at (?:.* \()?(file:.*?):(\d+):\d+\)?$/gm)].find(([, url]) => !url?.startsWith(OWN_CODE));
   const [, where = "", line] = found ?? [];
   if (line === undefined) return "";
   return ` (${where.startsWith("file:") ? fileURLToPath(where) : where}:${line})`;

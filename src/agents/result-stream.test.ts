@@ -38,6 +38,19 @@ const text = fc.string({ unit: "grapheme", maxLength: 60 });
 const places = fc.array(fc.nat(200), { maxLength: 6 });
 
 describe("streamResult", () => {
+  it.each([
+    ["a bigint", 10n],
+    ["an object", {}],
+    ["too long a text", "x".repeat(65_537)],
+  ])("takes no summary that is %s: it would not fit the terminal", async (_, summary) => {
+    const { stream } = open("utf8");
+    await expect(stream.end({ summary: summary as string })).rejects.toMatchObject({
+      code: "INVALID_REQUEST",
+      details: { field: "streamResult.end.summary" },
+    });
+    expect(await stream.end({ summary: "x".repeat(65_536) })).toMatchObject({ size: 0 });
+  });
+
   it("assembles to what was written, wherever text or bytes were cut [arcp-8.4-result-id] [arcp-8.4-chunk-seq] [arcp-8.4-chunk-order] [arcp-8.4-data] [arcp-8.4-encoding] [arcp-8.4-more]", async () => {
     await fc.assert(
       fc.asyncProperty(

@@ -16,6 +16,9 @@ const TEXT_PER_CHUNK = 65_536;
 /** Where bytes are cut: 64 KiB of base64. A multiple of 3, so that only a write's last piece is padded. */
 const BYTES_PER_CHUNK = 49_152;
 
+/** Longest summary, in UTF-16 units: it goes out in one frame with the terminal. */
+const MAX_SUMMARY_LENGTH = 65_536;
+
 /** A streamed result that has been ended: what `run` may return. */
 export interface StreamedResult<Encoding extends ResultEncoding = ResultEncoding> {
   readonly resultId: string;
@@ -36,8 +39,9 @@ export interface ResultStream<Encoding extends ResultEncoding = ResultEncoding> 
    */
   write(data: string | Uint8Array): Promise<void>;
   /**
-   * Sends the last chunk. `summary` goes with the job's result.
-   * @throws CodedError INVALID_REQUEST for a result that is already finalised; whatever an earlier write threw.
+   * Sends the last chunk. `summary`, of at most 65,536 characters, goes with the job's result.
+   * @throws CodedError INVALID_REQUEST for another summary, or a result that is already finalised; whatever an earlier
+   * write threw.
    */
   end(options?: { readonly summary?: string }): Promise<StreamedResult<Encoding>>;
 }
@@ -149,6 +153,10 @@ export function createResultStream<Encoding extends ResultEncoding>(
         return Promise.reject(
           invalid("streamResult.end", `was called before: result ${resultId} is already finalised`),
         );
+      }
+      if (summary !== undefined && (typeof summary !== "string" || summary.length > MAX_SUMMARY_LENGTH)) {
+        const problem = `must be a string of at most ${MAX_SUMMARY_LENGTH} characters`;
+        return Promise.reject(invalid("streamResult.end.summary", problem));
       }
       ending = inOrder(async () => {
         const rest = pairs.takeHalf();

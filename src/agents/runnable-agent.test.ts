@@ -228,4 +228,28 @@ describe("a failure", () => {
     expect(JSON.stringify(unwritable.toBody()).length).toBeLessThan(20_000);
     expect(unwritable.details).toHaveProperty("details_dropped");
   });
+
+  it("tells details as they were written out once, whatever they say the next time", async () => {
+    const failing = (details: object) =>
+      thrown(new AgentError({ code: "INTERNAL_ERROR", message: "x", details: details as Record<string, unknown> }));
+    let reads = 0;
+    const changing = await failing({
+      get field() {
+        if (reads++ > 0) throw new Error("only once");
+        return 1;
+      },
+    });
+    expect(JSON.stringify(changing.toBody().details)).toBe('{"field":1}');
+    const growing = await failing({ toJSON: () => ({ text: "x".repeat(reads++ > 1 ? 3_000_000 : 1) }) });
+    expect(JSON.stringify(growing.toBody().details).length).toBeLessThan(100);
+    expect((await failing({ toJSON: () => undefined })).details).toHaveProperty("details_dropped");
+  });
+
+  it("takes nothing untyped code put in the place of a field", async () => {
+    const changed = (fields: object) =>
+      thrown(Object.assign(new AgentError({ code: "INTERNAL_ERROR", message: "x" }), fields));
+    for (const failure of [await changed({ retryable: 1n }), await changed({ message: 12n })]) {
+      expect(JSON.parse(JSON.stringify(failure.toBody()))).toMatchObject({ code: "INTERNAL_ERROR", retryable: true });
+    }
+  });
 });

@@ -1,7 +1,7 @@
 /** A job as the API tells of it: as much of it as is read here. The rest is kept for `--json`. */
 import * as v from "valibot";
 
-export const JobProgress = v.looseObject({
+const JobProgress = v.looseObject({
   current: v.number(),
   total: v.optional(v.number()),
   units: v.optional(v.string()),

@@ -46,6 +46,18 @@ describe("findTarget", () => {
     });
   });
 
+  it("sends a token of the environment to a URL of the file on this machine only: projects come from anywhere", async () => {
+    const io = createTestIo({ cwd, env: { LEASEHOLD_TOKEN: "of-production" }, alive: [77] });
+    await writeDevFile(cwd, DEV);
+    expect(await findTarget({}, io)).toEqual({ url: DEV.url, token: "of-production" });
+    for (const url of ["wss://evil.example/arcp", "ws://127.0.0.1.evil.example/arcp"]) {
+      await writeDevFile(cwd, { ...DEV, url });
+      const refused = { code: "NO_TARGET", exitCode: 6, message: expect.not.stringContaining("of-production") };
+      await expect(findTarget({}, io)).rejects.toMatchObject(refused);
+      await expect(findTarget({ token: "typed" }, createTestIo({ cwd, alive: [77] }))).rejects.toMatchObject(refused);
+    }
+  });
+
   it("says what to set when nothing is known", async () => {
     const error = findTarget({}, createTestIo({ cwd, env: { LEASEHOLD_URL: "" } }));
     await expect(error).rejects.toMatchObject({

@@ -23,6 +23,7 @@ function parseDevFile(text: string): DevFile | undefined {
     if (typeof value !== "object" || value === null) return undefined;
     const { url, token, pid } = value as Record<string, unknown>;
     if (typeof url !== "string" || typeof token !== "string" || typeof pid !== "number") return undefined;
+    if (!URL.canParse(url) || token === "" || !Number.isSafeInteger(pid) || pid <= 0) return undefined;
     return { url, token, pid };
   } catch {
     return undefined;

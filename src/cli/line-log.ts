@@ -2,10 +2,11 @@
 import type { Log } from "../platform/log.ts";
 import type { Clock } from "../platform/world.ts";
 import type { Output } from "./io.ts";
+import { redactField, redactText } from "./log-redaction.ts";
 import { jsonLine, safeLine } from "./render/sanitize.ts";
 
-const LEVELS = ["debug", "info", "warn", "error"] as const;
-export type LogLevel = (typeof LEVELS)[number];
+export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
 type Fields = Readonly<Record<string, unknown>>;
 
 export interface LineLogOptions {
@@ -16,16 +17,10 @@ export interface LineLogOptions {
   readonly from: LogLevel;
 }
 
-/** An error says what it is; JSON would make it `{}`. */
-function plain(value: unknown): unknown {
-  if (!(value instanceof Error)) return value;
-  const { name, message, stack, cause } = value;
-  return { name, message, stack, ...(cause === undefined ? {} : { cause: plain(cause) }) };
-}
-
+/** For people: of an error, what it says. */
 function fieldText([name, value]: [string, unknown]): string {
-  const text = value instanceof Error ? value.message : value;
-  return `${name}=${typeof text === "string" ? text : JSON.stringify(text)}`;
+  const told = redactField(name, value instanceof Error ? value.message : value);
+  return `${name}=${typeof told === "string" ? told : JSON.stringify(told)}`;
 }
 
 export function createLineLog({ output, clock, json, from }: LineLogOptions): Log {
@@ -36,14 +31,14 @@ export function createLineLog({ output, clock, json, from }: LineLogOptions): Lo
           type: "log",
           level,
           time: new Date(clock.now()).toISOString(),
-          message,
-          ...Object.fromEntries(entries.map(([name, value]) => [name, plain(value)])),
+          message: redactText(message),
+          ...Object.fromEntries(entries.map(([name, value]) => [name, redactField(name, value)])),
         })
-      : `${safeLine([level, message, ...entries.map(fieldText)].join(" "))}\n`;
+      : `${safeLine([level, redactText(message), ...entries.map(fieldText)].join(" "))}\n`;
     output.write(line);
   }
   const at = (level: LogLevel) =>
-    LEVELS.indexOf(level) < LEVELS.indexOf(from)
+    LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(from)
       ? () => {}
       : (fields: Fields, message: string) => write(level, fields, message);
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };

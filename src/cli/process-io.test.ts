@@ -10,6 +10,7 @@ describe("createOutput", () => {
     ["NO_COLOR", terminal, { NO_COLOR: "1" }, { live: true, colors: false, width: 120 }],
     ["an empty NO_COLOR", terminal, { NO_COLOR: "" }, { live: true, colors: true, width: 120 }],
     ["TERM=dumb", terminal, { TERM: "dumb" }, { live: false, colors: false, width: 120 }],
+    ["a terminal of unknown width", { ...terminal, columns: 0 }, {}, { live: true, colors: true, width: 80 }],
     ["a pipe", pipe, {}, { live: false, colors: false, width: undefined }],
   ])("knows what %s can do", (_, stream, env, expected) => {
     const output = createOutput(stream, env);

@@ -8,6 +8,9 @@ import type { CliIo, Interrupt, Output } from "./io.ts";
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 type Signal = keyof typeof SIGNALS;
 
+/** Of a terminal that does not say how wide it is. */
+const USUAL_COLUMNS = 80;
+
 /** What an output needs of `process.stdout` and its like. */
 type Stream = Pick<NodeJS.WriteStream, "isTTY" | "columns" | "write">;
 
@@ -19,7 +22,7 @@ export function createOutput(stream: Stream, env: CliIo["env"]): Output {
     flush: () => new Promise((resolve) => void stream.write("", () => resolve())),
     live,
     colors: live && !env.NO_COLOR,
-    width: () => (stream.isTTY ? stream.columns : undefined),
+    width: () => (stream.isTTY ? stream.columns || USUAL_COLUMNS : undefined),
   };
 }
 

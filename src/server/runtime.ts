@@ -109,6 +109,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     agents,
     world,
     log,
+    beginTrace: tracing?.begin,
     contributors: [outbox],
     onFatal: options.onFatal ?? ((error) => endProcess(log, error)),
   });

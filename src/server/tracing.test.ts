@@ -1,8 +1,10 @@
 import { context, SpanStatusCode, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import {
+  AlwaysOffSampler,
   BasicTracerProvider,
   InMemorySpanExporter,
+  ParentBasedSampler,
   type ReadableSpan,
   SimpleSpanProcessor,
 } from "@opentelemetry/sdk-trace-base";
@@ -129,9 +131,25 @@ it("hands agents and tools the traceparent of their own span, which is active in
   expect(seen.active).toBe(idOf(spanNamed("execute_tool look-up")));
 });
 
-it("puts a job whose client named no trace into the trace of its own", async () => {
+it("begins a trace for a job whose client named none", async () => {
   const { traceId } = await runJob("caller", null);
-  expect(spanNamed("invoke_agent caller").spanContext().traceId).toBe(traceId);
+  const [root, job] = [spanNamed("submit caller"), spanNamed("invoke_agent caller")];
+  expect([root.spanContext().traceId, job.spanContext().traceId]).toEqual([traceId, traceId]);
+  expect([root.parentSpanContext, job.parentSpanContext?.spanId]).toEqual([undefined, idOf(root)]);
+});
+
+it("leaves it to the sampler of the provider, or to the client, which jobs are recorded", async () => {
+  trace.disable();
+  const sampler = new ParentBasedSampler({ root: new AlwaysOffSampler() });
+  const spanProcessors = [new SimpleSpanProcessor(exporter)];
+  trace.setGlobalTracerProvider(new BasicTracerProvider({ sampler, spanProcessors }));
+  const { traceId } = await runJob("caller", null);
+  expect(exporter.getFinishedSpans()).toEqual([]);
+  expect(seen.tool).toMatch(new RegExp(`^00-${traceId}-[0-9a-f]{16}-00$`));
+  await runJob("caller", null, { traceId: `00-${TRACE}-${CALLER}-00` });
+  expect(exporter.getFinishedSpans()).toEqual([]);
+  await runJob("caller", null, { traceId: `00-${TRACE}-${CALLER}-01` });
+  expect(spanNamed("invoke_agent caller").parentSpanContext?.spanId).toBe(CALLER);
 });
 
 it("tells of a failure by its code, and nothing of what was said", async () => {

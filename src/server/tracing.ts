@@ -1,6 +1,6 @@
 /**
  * OpenTelemetry: a span for each job, from its acceptance to its end, under it one for each attempt, and under that one for
- * each tool call. They belong to the job's trace: its `trace_id` is theirs, and the span that submitted it their parent.
+ * each tool call. They belong to the job's trace: its `trace_id` is theirs, and the span that submitted it their parent; where none is named, one is made (`submit <agent>`).
  *
  * Only the API is used, through whatever provider the process has registered; without one nothing here is loaded. A span is
  * ended in the process that began it: a job that outlives its process has one in each, in the same trace.
@@ -12,12 +12,15 @@ import { traceparentOf } from "../agents/tracing.ts";
 import { leaseOf } from "../kernel/authority/lease.ts";
 import type { JobId } from "../kernel/ids.ts";
 import type { JobRecord } from "../kernel/job/job-record.ts";
+import type { BeginTrace } from "../kernel/job/submit.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { LEASEHOLD_VERSION } from "./version.ts";
 
 export interface RuntimeTracing extends Tracing {
   /** Traces the jobs of this kernel. Call once, before it starts. */
   watch(kernel: Pick<Kernel, "on">): void;
+  /** Begins a trace for a job whose submitter named none, so that the provider's sampler decides on it. */
+  readonly begin: BeginTrace;
   /** The `traceparent` of the span that is active where this is called; undefined outside any. */
   active(): string | undefined;
   /** Ends the spans of jobs that go on in the next process. */
@@ -99,6 +102,14 @@ function createWith({ context, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace }: 
         kernel.on("job:ended", ({ job }) => endJob(job)),
       ];
     },
+    begin(agent) {
+      const span = tracer.startSpan(`submit ${agent}`, {}, ROOT_CONTEXT);
+      span.end();
+      const own = span.spanContext();
+      return trace.isSpanContextValid(own)
+        ? { traceId: own.traceId, traceParent: `${own.spanId}-${formatFlags(own)}` }
+        : undefined;
+    },
     beginAttempt(job, attempt) {
       // The attempt begins in the very turn of the acceptance, and may be here first.
       const span = spanOf(job);
@@ -125,8 +136,12 @@ function parentOf(job: JobRecord): SpanContext {
   return { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true };
 }
 
-function formatTraceparent({ traceId, spanId, traceFlags }: SpanContext): string {
-  return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, "0")}`;
+function formatFlags({ traceFlags }: SpanContext): string {
+  return traceFlags.toString(16).padStart(2, "0");
+}
+
+function formatTraceparent(context: SpanContext): string {
+  return `00-${context.traceId}-${context.spanId}-${formatFlags(context)}`;
 }
 
 /** What the draft recommends (§11), the field's names for agents, and where to find the job. No input and no result. */

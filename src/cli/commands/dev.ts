@@ -13,10 +13,10 @@ import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { followJob } from "../follow-job.ts";
 import { aborted, listenForInterrupt } from "../interrupt-signal.ts";
 import type { CliIo } from "../io.ts";
-import { createLineLog } from "../line-log.ts";
 import { openSessionAt } from "../open-session.ts";
 import { readCallers } from "../options/callers.ts";
 import { readJson } from "../options/input.ts";
+import { openLog } from "../options/logging.ts";
 import { colorsFor } from "../render/colors.ts";
 import { jsonLine, safeLine } from "../render/sanitize.ts";
 import { reportFailure } from "../report-failure.ts";
@@ -118,7 +118,7 @@ export async function dev(files: readonly string[], options: DevOptions, io: Cli
 
   const devToken = createDevToken(io.world.random);
   const callers = { ...(await readCallers(options, io)), tokenSources: [devToken] };
-  const log = createLineLog({ output: io.stderr, clock: io.world.clock, json, from: "warn" });
+  const log = openLog(options, "warn", io);
   using served = new DisposableStack();
   let agentFiles: AgentFiles | undefined;
   const serving = await startServing(files, options, callers, log, io, (found) => {

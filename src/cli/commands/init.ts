@@ -32,10 +32,22 @@ function unusable(directory: string, error: unknown): CliError {
   return new CliError("DIRECTORY_UNUSABLE", `no project can be made in ${directory}: ${message}`, { cause: error });
 }
 
+/** With its parents. (Node's own way of doing that never ends below `/proc`.) */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return;
+    if (code !== "ENOENT" || dirname(path) === path) throw error;
+    await makeDirectory(dirname(path));
+    await mkdir(path);
+  }
+}
+
 /** Writes the file unless there is one of its name. Returns whether it did. */
 async function create(path: string, text: string): Promise<boolean> {
   try {
-    await mkdir(dirname(path), { recursive: true });
     await writeFile(path, text, { flag: "wx" });
     return true;
   } catch (error) {
@@ -49,7 +61,7 @@ export async function init(directoryArgument: string, options: InitOptions, io: 
   const created: string[] = [];
   const kept: string[] = [];
   try {
-    await mkdir(directory, { recursive: true });
+    await makeDirectory(directory);
     const there = (await readdir(directory)).filter((name) => !IGNORED.includes(name));
     if (there.length > 0 && options.force !== true) {
       throw new CliError(

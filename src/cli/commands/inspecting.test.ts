@@ -41,6 +41,7 @@ const bytes = defineAgent({
     return stream.end();
   },
 });
+const verbose = defineAgent({ name: "verbose", version: "1.0.0", run: () => "x".repeat(100_000) });
 const failing = defineAgent({
   name: "failing",
   version: "1.0.0",
@@ -69,7 +70,7 @@ const ids = new Map<string, string>();
 beforeAll(async () => {
   cwd = mkdtempSync(join(tmpdir(), "leasehold-cli-"));
   runtime = await createRuntime({
-    agents: [writer, poet, bytes, failing, endless],
+    agents: [writer, poet, bytes, verbose, failing, endless],
     store: createMemoryStore(),
     authenticator: {
       authenticate: async ({ token }) =>
@@ -105,16 +106,13 @@ function idOf(agent: string): string {
 
 interface Ran {
   readonly code: number;
-  readonly io: TestIo;
+  readonly io: Pick<TestIo, "stdout" | "stderr">;
 }
 
 /** @param width of the terminal; a pipe without it. */
 async function run(argv: readonly string[], token = "me", width?: number): Promise<Ran> {
   const env = { LEASEHOLD_URL: url, LEASEHOLD_TOKEN: token };
-  const io: TestIo = {
-    ...createTestIo({ cwd, env, ...(width === undefined ? {} : { terminal: { width } }) }),
-    ...({ world } as object),
-  };
+  const io = { ...createTestIo({ cwd, env, ...(width === undefined ? {} : { terminal: { width } }) }), world };
   return { code: await runCli(argv, io), io };
 }
 
@@ -157,7 +155,7 @@ describe("leasehold jobs", () => {
   it("tells whose they are where that differs, and nobody of what is not theirs", async () => {
     await using you = await connect(url, { token: "you" });
     await (await you.submit("writer", {})).result();
-    expect((await run(["jobs"], "boss")).io.stdout.text).toMatch(/WHOSE[^]*t\/you[^]*t\/me/);
+    expect((await run(["jobs"], "boss")).io.stdout.text).toMatch(/WHOSE.*t\/you.*t\/me/s);
     expect((await run(["jobs", "--principal", "you"], "boss")).io.stdout.lines).toHaveLength(2);
     expect((await run(["jobs", "--json"], "you")).io.stdout.lines).toHaveLength(1);
     expect((await run(["jobs", "--agent", "poet"], "you")).io.stderr.text).toBe("no jobs\n");
@@ -190,6 +188,15 @@ describe("leasehold show", () => {
     expect(failed).toContain("why        INTERNAL_ERROR: no luck (may succeed when submitted again)\n");
     expect((await run(["show", idOf("poet")])).io.stdout.lines.slice(-2)).toEqual(["", "roses are red"]);
     expect((await run(["show", idOf("bytes")])).io.stdout.lines.slice(-2)).toEqual(["", "(3 bytes)"]);
+  });
+
+  it("shows a long result's beginning only", async () => {
+    await using boss = await connect(url, { token: "boss" });
+    const job = await boss.submit("verbose", {});
+    await job.result();
+    const { lines } = (await run(["show", job.id], "boss")).io.stdout;
+    expect(lines.at(-1)).toBe(`… all of it: leasehold watch ${job.id} --result-only`);
+    expect(lines.at(-2)).toMatch(/^"?x{1999,2000}$/);
   });
 
   it("is one object with --json", async () => {

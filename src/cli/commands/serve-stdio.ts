@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { aborted, listenForInterrupt } from "../interrupt-signal.ts";
 import type { CliIo } from "../io.ts";
-import { createLineLog } from "../line-log.ts";
 import { readCallers } from "../options/callers.ts";
+import { openLog } from "../options/logging.ts";
 import { type ServerOptions, startRuntime } from "../serving.ts";
 
 export interface ServeStdioOptions extends ServerOptions {
@@ -31,7 +31,7 @@ export async function serveStdio(
   // First of all: agents may print something as soon as they are loaded.
   const streams = io.takeStdio();
   using interrupt = listenForInterrupt(io, ["output-closed"]);
-  const log = createLineLog({ output: io.stderr, clock: io.world.clock, json: options.json ?? false, from: "info" });
+  const log = openLog(options, "info", io);
   await using place = await openData(options);
   const running = await startRuntime(files, { ...options, data: place.data }, await readCallers(options, io), log, io);
   const ended = running.runtime

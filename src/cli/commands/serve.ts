@@ -7,8 +7,8 @@ import { CliError } from "../cli-error.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { aborted, listenForInterrupt } from "../interrupt-signal.ts";
 import type { CliIo } from "../io.ts";
-import { createLineLog } from "../line-log.ts";
 import { readCallers } from "../options/callers.ts";
+import { openLog } from "../options/logging.ts";
 import { parseDuration } from "../options/numbers-and-times.ts";
 import { jsonLine } from "../render/sanitize.ts";
 import { type ServerOptions, startServing } from "../serving.ts";
@@ -39,7 +39,7 @@ export async function serve(files: readonly string[], options: ServeOptions, io:
   if (options.stdio) return (await import("./serve-stdio.ts")).serveStdio(files, options, drainMs, io);
   using interrupt = listenForInterrupt(io, ["output-closed"]);
   // stdout begins with the address; what is logged from here on goes to stderr, where nothing has to wait for it.
-  const log = createLineLog({ output: io.stderr, clock: io.world.clock, json, from: "info" });
+  const log = openLog(options, "info", io);
   const callers = await readCallers(options, io);
   if (callers.jwt === undefined && callers.anonymous !== true) await checkTokens(options, log, io);
   const serving = await startServing(files, options, callers, log, io);

@@ -19,6 +19,7 @@ const ARTIFACTS_SHOWN = 100;
 /** How much of a result is fetched, and how much of that is shown. */
 const PREVIEW_BYTES = 16_384;
 const PREVIEW_LINES = 20;
+const PREVIEW_CHARACTERS = 2_000;
 
 const LogLine = v.looseObject({ type: v.string(), payload: v.looseObject({ body: v.optional(v.unknown()) }) });
 
@@ -64,8 +65,9 @@ async function readPreview(target: Target, job: string, signal: AbortSignal): Pr
   }
   const { text, isWhole } = await beginningOf(response);
   const shown = isWhole && type.startsWith("application/json") ? JSON.stringify(JSON.parse(text), null, 2) : text;
-  const lines = safeText(shown).replaceAll("\t", "  ").trimEnd().split("\n");
-  if (isWhole && lines.length <= PREVIEW_LINES) return lines;
+  const isShort = isWhole && shown.length <= PREVIEW_CHARACTERS;
+  const lines = safeText(shown.slice(0, PREVIEW_CHARACTERS)).replaceAll("\t", "  ").trimEnd().split("\n");
+  if (isShort && lines.length <= PREVIEW_LINES) return lines;
   return [...lines.slice(0, PREVIEW_LINES), `… all of it: leasehold watch ${job} --result-only`];
 }
 

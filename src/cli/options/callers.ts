@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { JwtOptions } from "../../identity/jwt.ts";
 import type { ObservePolicy } from "../../identity/visibility.ts";
-import type { RuntimeOptions } from "../../server/runtime.ts";
+import type { RuntimeOptions } from "../../server/runtime-options.ts";
 import { isLoopbackAddress } from "../../transports/host-check.ts";
 import { CliError, usageError } from "../cli-error.ts";
 import type { CliIo } from "../io.ts";

@@ -35,6 +35,15 @@ export function parseDuration(text: string, name: string, least = 1): number {
   return seconds;
 }
 
+/** As `Date.parse`, which would take the 31st of February for the 3rd of March. */
+function parseTime(text: string): number {
+  const day = text.slice(0, 10);
+  const midnight = new Date(`${day}T00:00Z`);
+  return Number.isNaN(midnight.getTime()) || midnight.toISOString().slice(0, 10) !== day
+    ? Number.NaN
+    : Date.parse(text);
+}
+
 /**
  * A point in time: ISO 8601, or a length of time from now.
  * @param now milliseconds since the epoch.
@@ -43,7 +52,7 @@ export function parseDuration(text: string, name: string, least = 1): number {
 export function parseInstant(text: string, name: string, now: number): number {
   // Without its unit a number could as well be a year.
   if (/^\d+[smhd]$/.test(text)) return now + parseDuration(text, name) * 1_000;
-  const instant = INSTANT.test(text) ? Date.parse(text) : Number.NaN;
+  const instant = INSTANT.test(text) ? parseTime(text) : Number.NaN;
   if (Number.isNaN(instant)) {
     throw usageError(
       `${name} must be a time such as 2026-05-13T23:42:00Z, or a length of time such as 2h, not "${text}"`,
@@ -59,7 +68,7 @@ export function parseInstant(text: string, name: string, now: number): number {
  */
 export function parsePast(text: string, name: string, now: number): number {
   if (/^\d+[smhd]$/.test(text)) return now - parseDuration(text, name, 0) * 1_000;
-  const instant = Date.parse(DAY.test(text) ? `${text}T00:00` : INSTANT.test(text) ? text : "");
+  const instant = parseTime(DAY.test(text) ? `${text}T00:00` : INSTANT.test(text) ? text : "");
   if (Number.isNaN(instant)) {
     throw usageError(
       `${name} must be a time such as 2026-05-13T23:42:00Z, a day, or how long ago such as 2h, not "${text}"`,

@@ -32,8 +32,8 @@ describe("createEventLines", () => {
     ["tool_result", { call_id: "c9", result: [1] }, "result   c9 [1]"],
     [
       "artifact_ref",
-      { uri: "file:///a", content_type: "text/plain", byte_size: 12 },
-      "artifact file:///a text/plain 12 bytes",
+      { uri: "file:///a", name: "a.txt", content_type: "text/plain", byte_size: 12 },
+      "artifact a.txt file:///a text/plain 12 bytes",
     ],
     ["delegate", { delegate_id: "d", child_job_id: "job_2", agent: "b@1", lease: {} }, "delegate b@1 job_2"],
     ["x-acme.note", { a: 1 }, 'event    x-acme.note {"a":1}'],

@@ -105,8 +105,9 @@ export function createEventLines({ colors, width }: LineStyle): (event: JobEvent
       case "metric":
         return summary("metric", colors.dim, metricText(event.body));
       case "artifact_ref": {
-        const { uri, content_type, byte_size } = event.body;
-        return summary("artifact", colors.green, joined(uri, content_type, byte_size && `${byte_size} bytes`));
+        const { uri, name, content_type, byte_size } = event.body;
+        const size = byte_size === undefined ? undefined : `${byte_size} bytes`;
+        return summary("artifact", colors.green, joined(name, uri, content_type, size));
       }
       case "delegate":
         return summary("delegate", colors.blue, joined(event.body.agent, event.body.child_job_id));

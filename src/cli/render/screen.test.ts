@@ -13,7 +13,7 @@ describe("a screen on a terminal", () => {
     screen.bottom((width) => `bar of ${width}`);
     screen.line("one");
     screen.close();
-    expect(output.text).toBe(`bar of 19${CLEAR}one\n`);
+    expect(output.text).toBe(`bar of 17${CLEAR}one\n`);
     expect(world.pendingTimers).toBe(0);
   });
 

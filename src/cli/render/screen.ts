@@ -17,6 +17,8 @@ export interface Screen {
 /** A terminal is written to at most this often, so that a job's speed never becomes flicker. */
 const FRAME_MS = 50;
 const DEFAULT_WIDTH = 80;
+/** At the end of the bottom line: a character in the last column makes some terminals wrap, and so does the `^C` they echo. */
+const FREE_COLUMNS = 3;
 /** Back to the first column, and clear the line. */
 const CLEAR_LINE = "\r\u001b[2K";
 
@@ -37,8 +39,7 @@ function createLiveScreen(output: Output, timers: Timers): Screen {
 
   function draw(): void {
     changed = false;
-    // The last column stays free: a character there makes some terminals wrap.
-    const bottom = drawBottom?.((output.width() ?? DEFAULT_WIDTH) - 1) ?? "";
+    const bottom = drawBottom?.((output.width() ?? DEFAULT_WIDTH) - FREE_COLUMNS) ?? "";
     output.write(`${bottomShown ? CLEAR_LINE : ""}${lines}${bottom}`);
     bottomShown = bottom !== "";
     lines = "";
