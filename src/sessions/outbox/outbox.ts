@@ -9,9 +9,12 @@ import type { Contribution, Contributor, Transition } from "../../kernel/log/con
 import type { Follow, Segment, Unfollow } from "../../kernel/ports.ts";
 import { PlacementPlan, type SessionStream } from "./session-stream.ts";
 
+const NOBODY: readonly SessionStream[] = [];
+
 export class Outbox implements Contributor {
   readonly #streams = new Map<SessionId, SessionStream>();
-  readonly #followers = new Map<JobId, Set<SessionStream>>();
+  /** Lists, not sets: nearly every job has one follower, and a set for each costs more than the rest of following it. */
+  readonly #followers = new Map<JobId, SessionStream[]>();
   /** New jobs whose acceptance has not left yet: their submitter follows them once it has. */
   readonly #heldBack = new Set<JobId>();
 
@@ -79,7 +82,7 @@ export class Outbox implements Contributor {
         missed.push({ stream: submitter, job: job.id });
       }
       const streamed = ended && job.outcome?.status === "success" && job.outcome.stream !== undefined;
-      for (const stream of this.#followers.get(job.id) ?? []) {
+      for (const stream of this.#followers.get(job.id) ?? NOBODY) {
         const takesPlaces = stream.mode === "live" && stream.follows.get(job.id)?.cursor === first.firstSeq - 1;
         // A result that has to be put together first is for `CatchUp`, which may wait for the store.
         if (!takesPlaces || (streamed && stream.needsWholeResults)) {
@@ -138,13 +141,15 @@ export class Outbox implements Contributor {
 
   #join(job: JobId, stream: SessionStream): void {
     const followers = this.#followers.get(job);
-    if (followers === undefined) this.#followers.set(job, new Set([stream]));
-    else followers.add(stream);
+    if (followers === undefined) this.#followers.set(job, [stream]);
+    else if (!followers.includes(stream)) followers.push(stream);
   }
 
   #leave(job: JobId, stream: SessionStream): void {
     const followers = this.#followers.get(job);
-    followers?.delete(stream);
-    if (followers?.size === 0) this.#followers.delete(job);
+    const place = followers?.indexOf(stream) ?? -1;
+    if (followers === undefined || place < 0) return;
+    if (followers.length === 1) this.#followers.delete(job);
+    else followers.splice(place, 1);
   }
 }
