@@ -3,6 +3,7 @@ import type { Measurement } from "./bench.ts";
 import { coldStart } from "./measurements/cold-start.ts";
 import { eventLatency } from "./measurements/event-latency.ts";
 import { idleSessions } from "./measurements/idle-sessions.ts";
+import { jobGrowth } from "./measurements/job-growth.ts";
 import { memoryGrowth } from "./measurements/memory-growth.ts";
 import { oneStream } from "./measurements/one-stream.ts";
 import { pingUnderLoad } from "./measurements/ping-under-load.ts";
@@ -18,6 +19,7 @@ export const MEASUREMENTS: readonly Measurement[] = [
   pingUnderLoad,
   idleSessions,
   memoryGrowth,
+  jobGrowth,
   coldStart,
   resume,
 ];

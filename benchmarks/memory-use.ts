@@ -11,10 +11,9 @@ export interface MemoryUse {
 
 /** This process's memory, after garbage was collected if it was started with `--expose-gc`. */
 export function collectedMemory(): MemoryUse {
-  const collect = (globalThis as { gc?: () => void }).gc;
-  // Twice: finalizers that run after the first make more garbage.
-  collect?.();
-  collect?.();
+  // As a last resort, which runs finalizers, and returns the pages that V8 otherwise keeps for later: some tens of
+  // megabytes after a burst, which say how fast garbage was made and not what is held.
+  globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" });
   const { rss, heapUsed, external } = process.memoryUsage();
   return { resident: rss, live: heapUsed + external };
 }

@@ -33,6 +33,7 @@ const TASKS = {
   simulate: [SOURCES, "conformance/simulation/simulate.ts"],
   "kill-test": [SOURCES, "conformance/kill/kill-test.ts"],
   fuzz: [SOURCES, "conformance/fuzz/fuzz.ts"],
+  load: [SOURCES, "conformance/load/load.ts"],
   "browser-test": [SOURCES, "conformance/browser/browser-test.ts"],
   build: [SOURCES, "scripts/build.ts"],
   conformance: [SOURCES, "scripts/write-pages.ts"],

@@ -1,8 +1,10 @@
-/** `kill -9` under artifacts and sessions whose clients were away, and a downtime that is longer than their windows. */
+/**
+ * `kill -9` under artifacts and sessions whose clients were away, and a downtime that is longer than their windows. And a
+ * second process on a directory whose first one is alive.
+ */
 import { fileURLToPath } from "node:url";
 import { connect, type JobEvent } from "leasehold/client";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { WebSocket } from "ws";
 import { type Command, createPlace, jsonLines, LEASEHOLD, type Place, within } from "./test-place.ts";
 
 const RUNTIME = fileURLToPath(new URL("./windowless-runtime.ts", import.meta.url));
@@ -19,8 +21,12 @@ beforeEach(async () => {
 });
 afterEach(() => place[Symbol.asyncDispose]());
 
-async function start(port = "0"): Promise<Command & { readonly url: string }> {
-  const command = place.spawn(NODE, [CONDITION, RUNTIME, place.path(".leasehold"), port]);
+function spawnRuntime(port = "0"): Command {
+  return place.spawn(NODE, [CONDITION, RUNTIME, place.path(".leasehold"), port]);
+}
+
+async function start(port?: string): Promise<Command & { readonly url: string }> {
+  const command = spawnRuntime(port);
   const { url } = await command.until("its url", (stdout) => jsonLines(stdout)[0]);
   return { ...command, url: String(url) };
 }
@@ -38,7 +44,7 @@ class Line {
 
   cut(): void {
     this.#isCut = true;
-    this.#socket?.terminate();
+    this.#socket?.close();
   }
 
   mend(): void {
@@ -54,7 +60,7 @@ describe("kill -9 while a client is away, and a downtime longer than its session
     const first = await start();
     const line = new Line();
     const reconnect = { firstDelayMs: 50, maxDelayMs: 50, maxAttempts: 10_000 };
-    const options = { token, reconnect, webSocket: line.open as never, ...(features && { features }) };
+    const options = { token, reconnect, webSocket: line.open, ...(features && { features }) };
     await using session = await connect(first.url, options);
     const sessionBefore = session.id;
     const job = await session.submit("recorder", { until: place.path("done"), content: CONTENT, lines: LINES });
@@ -66,7 +72,7 @@ describe("kill -9 while a client is away, and a downtime longer than its session
         if (event.kind === "status" && event.body.phase === "waiting") waits.resolve();
       }
     })();
-    await within(waits.promise, () => "the agent to wait");
+    await within(Promise.race([waits.promise, job.result()]), () => "the agent to wait");
 
     line.cut();
     first.child.kill("SIGKILL");
@@ -91,4 +97,16 @@ describe("kill -9 while a client is away, and a downtime longer than its session
     const answer = await fetch(api, { headers: { authorization: `Bearer ${token}` } });
     expect({ status: answer.status, text: await answer.text() }).toEqual({ status: 200, text: CONTENT });
   });
+});
+
+it("a second process on the directory names the first, and leaves its jobs alone", async () => {
+  const first = await start();
+  await using session = await connect(first.url, { token });
+  const job = await session.submit("recorder", { until: place.path("done"), content: CONTENT, lines: LINES });
+  const second = await spawnRuntime().ended();
+  expect(second.code).not.toBe(0);
+  expect(second.stderr).toContain(`in use by process ${first.pid}`);
+  await place.write("done", "");
+  expect(await job.result()).toMatchObject({ attempt: 1 });
+  expect(first.child.exitCode).toBeNull();
 });

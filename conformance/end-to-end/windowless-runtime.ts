@@ -15,9 +15,11 @@ const recorder = defineAgent({
   restart: "always",
   async run(ctx, input) {
     const { until, content, lines } = input as { until: string; content: string; lines: number };
-    const artifact = await ctx.step("artifact", () => ctx.artifact({ name: "record.txt", data: content }));
+    const artifact = await ctx.step("artifact", () =>
+      ctx.artifact({ name: "record.txt", contentType: "text/plain", data: content }),
+    );
     for (let line = 0; line < lines; line++) await ctx.log(`line ${line} of attempt ${ctx.attempt}`);
-    await ctx.status({ phase: "waiting" });
+    await ctx.status("waiting");
     while (!existsSync(until)) await delay(LOOK_EVERY_MS, undefined, { signal: ctx.signal });
     return { attempt: ctx.attempt, uri: artifact.uri };
   },

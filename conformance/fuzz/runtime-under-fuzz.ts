@@ -19,7 +19,7 @@ export interface Memory {
   readonly resident: number;
 }
 
-export interface RuntimeUnderFuzz {
+export interface MeasuredRuntime {
   readonly url: string;
   readonly alive: boolean;
   /** All that it wrote to standard output and standard error. */
@@ -31,9 +31,22 @@ export interface RuntimeUnderFuzz {
 }
 
 /** Starts `leasehold serve` on `data` with the agents of the conformance suite. */
-export async function startRuntimeUnderFuzz(data: string): Promise<RuntimeUnderFuzz> {
-  const preload = ["--expose-gc", "--import", "./conformance/fuzz/memory-on-signal.ts"];
-  const command = ["--conditions=leasehold-source", ...preload, "src/cli/main.ts", "serve", "--conformance-agents"];
+export function startRuntimeUnderFuzz(data: string): Promise<MeasuredRuntime> {
+  return startMeasuredRuntime(data, ["--conformance-agents"]);
+}
+
+/** Starts `leasehold serve` on `data`. @param agents what tells the command which agents there are. */
+export async function startMeasuredRuntime(data: string, agents: readonly string[]): Promise<MeasuredRuntime> {
+  // The second as in the first line of `bin/leasehold.js`, which says why.
+  const node = ["--conditions=leasehold-source", "--max-semi-space-size=4", "--expose-gc"];
+  const command = [
+    ...node,
+    "--import",
+    "./conformance/fuzz/memory-on-signal.ts",
+    "src/cli/main.ts",
+    "serve",
+    ...agents,
+  ];
   const flags = ["--json", "--port", "0", "--drain", "1s", "--data", data];
   const child = spawn(process.execPath, [...command, ...flags], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
   const ready = Promise.withResolvers<string>();

@@ -19,6 +19,7 @@ import { startHeartbeat } from "./heartbeat.ts";
 import { endHiddenFollows } from "./hidden-follows.ts";
 import { beyondLimit, isBeyondLimit, type SessionLimits } from "./limits.ts";
 import type { Outbox } from "./outbox/outbox.ts";
+import type { Partings } from "./partings.ts";
 import type { Principals } from "./principals.ts";
 import { route } from "./router.ts";
 import type { Session } from "./session.ts";
@@ -79,6 +80,7 @@ export class Conversation {
     registry: SessionRegistry,
     turns: Turns,
     principals: Principals,
+    partings: Partings,
   ) {
     this.#channel = channel;
     this.#options = options;
@@ -87,12 +89,16 @@ export class Conversation {
     this.#turns = turns;
     this.#principals = principals;
     this.#rate = new TokenBucket(options.limits.maxMessagesPerSecond, options.world.clock.now());
-    this.#greeting = options.world.timers.after(FIRST_FRAME_MS, () => {
-      channel.refuse(
-        new CodedError("INVALID_REQUEST", `the first message did not come within ${FIRST_FRAME_MS / 1000} seconds`),
-      );
-      this.#close(CLOSE.invalidMessage, "no hello");
-    });
+    this.#greeting = options.world.timers.after(FIRST_FRAME_MS, () => partings.add(() => this.#giveUp()));
+  }
+
+  /** Nothing was said in time, unless it was said in the last moment. */
+  #giveUp(): void {
+    if (this.#closed || this.#deaf || this.#early !== undefined || this.#context !== undefined) return;
+    this.#channel.refuse(
+      new CodedError("INVALID_REQUEST", `the first message did not come within ${FIRST_FRAME_MS / 1000} seconds`),
+    );
+    this.#close(CLOSE.invalidMessage, "no hello");
   }
 
   receive(text: string): void {

@@ -5,6 +5,7 @@ import { Channel } from "./channel.ts";
 import { Conversation, type ConversationOptions } from "./conversation.ts";
 import { Handshake } from "./handshake.ts";
 import { CatchUp } from "./outbox/catch-up.ts";
+import { Partings } from "./partings.ts";
 import { Principals } from "./principals.ts";
 import { countSessions, type SessionCounts } from "./session-counts.ts";
 import { SessionRegistry } from "./session-registry.ts";
@@ -29,6 +30,7 @@ export class Gateway {
   readonly #handshake: Handshake;
   readonly #turns: Turns;
   readonly #principals: Principals;
+  readonly #partings: Partings;
   readonly #conversations = new Map<Channel, Conversation>();
   /** Runs while there are connections. */
   #nextCheck: Timer | undefined;
@@ -51,6 +53,7 @@ export class Gateway {
       principals,
     });
     this.#turns = new Turns(world.timers);
+    this.#partings = new Partings(world.timers);
     this.#handshake = new Handshake({ ...options, registry: this.#registry, principals });
   }
 
@@ -73,6 +76,7 @@ export class Gateway {
       this.#registry,
       this.#turns,
       this.#principals,
+      this.#partings,
     );
     this.#conversations.set(channel, conversation);
     this.#scheduleCheck();

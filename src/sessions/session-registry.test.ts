@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import type { Store } from "../kernel/ports.ts";
+import type { Rows, Store } from "../kernel/ports.ts";
 import { createMemoryStore, type MemoryStore } from "../stores/memory/memory-store.ts";
 import { createFaultyStore, type FaultyStore } from "../testing/faulty-store.ts";
 import { isSequenced, refusals, type TestClient, type Welcome } from "./test-client.ts";
@@ -45,6 +45,29 @@ describe("the resume window [reading-resume-window]", () => {
     expect(refusals(await resumed())).toEqual([["RESUME_WINDOW_EXPIRED", "request-1"]]);
     expect(await inner.readSession(welcome.payload.session_id)).toBeUndefined();
     expect(await inner.readSegments(welcome.payload.session_id, 0, 9)).toEqual([]);
+  });
+
+  it("frees what a session that never acknowledged anything has piled up step by step", async () => {
+    const commits: Rows[] = [];
+    const { commit } = store;
+    store.commit = (batch) => {
+      commits.push(batch.rows as Rows);
+      return commit(batch);
+    };
+    const { session_id: session } = welcome.payload;
+    const job = (await client.submit("puppet")).payload.job_id;
+    for (let line = 0; line < 5_000; line++) {
+      void runtime.puppet(job).ctx.log("one commit each");
+      await runtime.world.settle();
+    }
+    await client.drop();
+    const before = (await inner.readSegments(session, 0, 10_000)).length;
+    expect(before).toBeGreaterThan(4_096);
+    await runtime.world.advance(WINDOW_MS);
+    const steps = commits.flatMap(({ releases = [] }) => releases.map(({ upTo }) => upTo));
+    expect(steps.map((upTo, step) => upTo - (steps[step - 1] ?? 0))).toEqual([2_048, 2_048]);
+    expect(commits.flatMap(({ endedSessions = [] }) => endedSessions)).toEqual([session]);
+    expect(await inner.readSegments(session, 0, 9)).toEqual([]);
   });
 
   it("does not end the session's jobs", async () => {

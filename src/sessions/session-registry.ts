@@ -15,7 +15,7 @@
 
 import type { SessionId } from "../kernel/ids.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import type { SessionSummary, StoredSession } from "../kernel/ports.ts";
+import type { Rows, SessionSummary, StoredSession } from "../kernel/ports.ts";
 import { type Principal, principalKey } from "../kernel/principal.ts";
 import type { Log } from "../platform/log.ts";
 import type { Timer, World } from "../platform/world.ts";
@@ -31,6 +31,8 @@ import { SessionKeeper } from "./session-keeper.ts";
 
 /** Sessions ended in one commit when the windows of an earlier run close. */
 const ENDED_PER_COMMIT = 500;
+/** Segments of a session that is over that go in one commit: more would hold up everybody else. */
+const FREED_PER_COMMIT = 2_048;
 /** After a fault of the store: how long until sessions that are over are ended again. */
 const END_RETRY_MS = 1_000;
 
@@ -228,15 +230,33 @@ export class SessionRegistry {
   }
 
   #planEnd(endedSessions: readonly SessionId[]): void {
-    this.#kernel.plan(() => ({
-      rows: { endedSessions },
-      committed: () => {
+    this.#freeAll(endedSessions).then(
+      () => {
         for (const id of endedSessions) this.#ending.delete(id);
       },
-      failed: () => {
+      () => {
         if (!this.#closed) this.#after(END_RETRY_MS, () => this.#planEnd(endedSessions));
       },
-    }));
+    );
+  }
+
+  /** The places of a session go first, step by step: one that never acknowledged anything may have millions. */
+  async #freeAll(endedSessions: readonly SessionId[]): Promise<void> {
+    for (const session of endedSessions) {
+      for (;;) {
+        const segments = await this.#kernel.readSegments(session, 0, FREED_PER_COMMIT);
+        if (segments.length < FREED_PER_COMMIT) break;
+        const upTo = segments.at(-1)?.lastEventSeq ?? 0;
+        await this.#commit({ releases: [{ session, upTo }] });
+      }
+    }
+    await this.#commit({ endedSessions });
+  }
+
+  #commit(rows: Partial<Rows>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#kernel.plan(() => ({ rows, committed: resolve, failed: reject }));
+    });
   }
 
   async #load(id: SessionId): Promise<Session | undefined> {

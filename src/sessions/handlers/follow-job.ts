@@ -1,8 +1,13 @@
 /** Makes a session follow a job from a position on, durably. To be called in the session's turn for that job. */
+import type { JobRecord } from "../../kernel/job/job-record.ts";
 import type { Follow } from "../../kernel/ports.ts";
 import { CodedError } from "../../protocol/errors.ts";
 import { beyondLimit } from "../limits.ts";
 import type { HandlerContext } from "./handler.ts";
+
+interface NewFollow extends Pick<Follow, "cursor" | "mayCancel"> {
+  readonly job: Pick<JobRecord, "id" | "root">;
+}
 
 /**
  * A session receives each job's log once: what it follows already simply goes on, and at most gains the right to cancel.
@@ -10,14 +15,10 @@ import type { HandlerContext } from "./handler.ts";
  * @throws CodedError INTERNAL_ERROR when the store failed, or the session follows as many jobs as it may by subscribing;
  * RESUME_WINDOW_EXPIRED when the session is over.
  */
-export async function followJob(
-  context: HandlerContext,
-  follow: Pick<Follow, "job" | "cursor" | "mayCancel">,
-  then: () => void,
-): Promise<void> {
+export async function followJob(context: HandlerContext, follow: NewFollow, then: () => void): Promise<void> {
   const { session, limits } = context;
   const { follows } = session.stream;
-  if (!follow.mayCancel && !follows.has(follow.job)) {
+  if (!follow.mayCancel && !follows.has(follow.job.id)) {
     const most = limits.maxFollowsPerSession;
     if (follows.size + session.subscribing >= most) {
       throw beyondLimit(
@@ -34,13 +35,10 @@ export async function followJob(
   }
 }
 
-function storeFollow(
-  { kernel, outbox, session }: HandlerContext,
-  follow: Pick<Follow, "job" | "cursor" | "mayCancel">,
-  then: () => void,
-): Promise<void> {
+function storeFollow({ kernel, outbox, session }: HandlerContext, follow: NewFollow, then: () => void): Promise<void> {
   const { stream } = session;
-  const { job, mayCancel } = follow;
+  const { mayCancel } = follow;
+  const job = follow.job.id;
   const followedBefore = stream.follows.has(job);
   return new Promise((resolve, reject) => {
     kernel.plan(() => {
@@ -53,6 +51,10 @@ function storeFollow(
         // Its log has come to its end meanwhile: there is nothing left to follow.
         then();
         resolve();
+        return undefined;
+      }
+      if (!kernel.keepHistory(follow.job)) {
+        reject(new CodedError("INTERNAL_ERROR", `the history of job ${job} is just being removed; ask again`));
         return undefined;
       }
       const cursor = followed?.cursor ?? follow.cursor;

@@ -71,7 +71,7 @@ function reattach(context: HandlerContext, accepted: Accepted, answer: (accepted
     const followed = session.stream.follows.get(job.id);
     if (job.session === session.id || followed?.mayCancel === true) answer(accepted);
     else if (followed === undefined && (await hasWholeLog(context, job.id))) answer(accepted);
-    else await followJob(context, { job: job.id, cursor: 0, mayCancel: true }, () => answer(accepted));
+    else await followJob(context, { job, cursor: 0, mayCancel: true }, () => answer(accepted));
   });
 }
 

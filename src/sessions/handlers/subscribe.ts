@@ -45,9 +45,10 @@ async function subscribe(context: HandlerContext, message: MessageOf<"job.subscr
       { job_id: id, trace_id: job.traceId },
     );
   };
+  const answerInOrder = (): void => session.stream.answerInOrder(answer);
   // A log that is had to its end has nothing to follow; a follow of it would stand in the way of a later one.
-  if (followed !== undefined || (ended && cursor === head)) answer();
-  else await followJob(context, { job: id, cursor, mayCancel: false }, answer);
+  if (followed !== undefined || (ended && cursor === head)) answerInOrder();
+  else await followJob(context, { job, cursor, mayCancel: false }, answerInOrder);
 }
 
 /** Resolves when no commit is under way, and what the last one did is known. */

@@ -33,7 +33,7 @@ const RETRY_MS = 1_000;
 
 type JobReader = Pick<
   Kernel,
-  "readChunks" | "readSegments" | "readJob" | "readResult" | "readArtifact" | "addArtifact" | "plan"
+  "readChunks" | "readSegments" | "readJob" | "keepHistory" | "readResult" | "readArtifact" | "addArtifact" | "plan"
 >;
 
 /** Entries of one job that follow `after`. */
@@ -92,6 +92,7 @@ export class CatchUp {
 
   async #step(stream: SessionStream, connection: Connection): Promise<void> {
     if (stream.sent < stream.head) return this.#replay(stream, connection);
+    stream.giveAnswers();
     if (stream.untold !== undefined) return this.#tell(stream, connection, stream.untold);
     const page = await this.#readLagging(stream);
     if (page.length > 0) await this.#place(stream, connection, page);
@@ -204,10 +205,12 @@ export class CatchUp {
     stream.untold = undefined;
     if (clock.now() - stream.toldAt < TELL_EVERY_MS) return;
     // Its history may have gone since, where the client acknowledged all of it while it read nothing more.
-    if ((await this.#kernel.readJob(lagging.job.id)) === undefined) return;
+    const job = await this.#kernel.readJob(lagging.job.id);
+    if (job === undefined) return;
     stream.toldAt = clock.now();
     await this.#planned((resolve, reject) => {
       if (stream.connection !== connection) return resolve();
+      if (!this.#kernel.keepHistory(job)) return resolve();
       const plan = new PlacementPlan(stream);
       const id = ids.next("msg");
       plan.addFrame(lagging.job, (eventSeq) =>

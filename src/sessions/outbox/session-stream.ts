@@ -60,6 +60,8 @@ export class SessionStream {
   /** It lags by more than `#mostUnacknowledged`, and has not come back to half of that. */
   #acknowledgesLate = false;
   readonly #mostUnacknowledged: number;
+  /** What is to be answered once everything placed before has been sent. */
+  #answers: (() => void)[] = [];
   #wake: (() => void) | undefined;
 
   /** @param options.mostUnacknowledged events from which the client is told that it lags; `Infinity` without `ack`. */
@@ -82,8 +84,24 @@ export class SessionStream {
     this.sent = sent;
     this.#known = sent;
     this.#acknowledgesLate = false;
+    // They were for the connection before.
+    this.#answers = [];
     this.mode = "catching-up";
     this.signal();
+  }
+
+  /**
+   * Calls `answer` when the connection has been sent every place that is durable now: at once, unless it catches up. Places
+   * of an earlier follow of the job must not come after the answer that says where the next one begins.
+   */
+  answerInOrder(answer: () => void): void {
+    if (this.connection === undefined || (this.sent >= this.head && this.#answers.length === 0)) answer();
+    else this.#answers.push(answer);
+  }
+
+  /** To be called when every durable place has been sent, and before anything else is placed. */
+  giveAnswers(): void {
+    for (const answer of this.#answers.splice(0)) answer();
   }
 
   /** Forgets the connection, unless a newer one has taken its place. */
