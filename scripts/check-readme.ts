@@ -1,6 +1,6 @@
 /**
- * The programs in README.md: fenced blocks whose info string names a file, such as ```ts agent.ts. A test takes them
- * out with `readmeSnippets`, writes them with `writeSnippets`, and runs them.
+ * The programs in README.md and other pages: fenced blocks whose info string names a file, such as ```ts agent.ts. A test
+ * takes them out with `readmeSnippets`, writes them with `writeSnippets`, and runs them.
  */
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

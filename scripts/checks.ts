@@ -38,7 +38,9 @@ function findDocumentProblems(): readonly string[] {
       exists,
     ),
     ...findLayerOrderProblems(architecture, LAYERS),
-    ...listFiles("**/*.md").flatMap((path) => findLinkProblems({ path, text: readFile(path) }, exists)),
+    ...listFiles("**/*.md", "llms.txt").flatMap((path) =>
+      findLinkProblems({ path, text: readFile(path) }, exists, readFile),
+    ),
   ];
 }
 

@@ -39,20 +39,30 @@ describe("ARCHITECTURE.md", () => {
 });
 
 describe("links", () => {
+  const pages: Readonly<Record<string, string>> = {
+    "docs/errors.md": "# Errors\n## All the `codes`, [listed](x.md)\n```sh\n# no heading\n```\n## Twice\n## Twice\n",
+    "README.md": "# Leasehold",
+  };
+  const problemsOf = (target: string, path: string, text = `# Here\n[text](${target})`) =>
+    findLinkProblems({ path, text }, exists, (read) => pages[read] ?? "");
+
   it.each([
     ["docs/errors.md", "README.md"],
-    ["errors.md#codes", "docs/guide.md"],
+    ["errors.md#all-the-codes-listed", "docs/guide.md"],
+    ["errors.md#twice-1", "docs/guide.md"],
     ["../README.md", "docs/guide.md"],
-    ["https://example.com/gone.md", "README.md"],
+    ["../src/kernel/ports.ts#L1", "docs/guide.md"],
+    ["https://example.com/gone.md#here", "README.md"],
     ["#here", "README.md"],
-  ])("to %s from %s are fine", (target, path) => {
-    expect(findLinkProblems({ path, text: `[text](${target})` }, exists)).toEqual([]);
-  });
+  ])("to %s from %s are fine", (target, path) => expect(problemsOf(target, path)).toEqual([]));
+
+  it.each([["#there"], ["docs/errors.md#no-heading"], ["docs/errors.md#twice-2"], ["docs/errors.md#"]])(
+    "to %s, where no heading is, are found",
+    (target) => expect(problemsOf(target, "README.md")).toEqual([`README.md links to ${target}, where no heading is.`]),
+  );
 
   it("that lead nowhere are found, but not in code", () => {
     const text = "[text](gone.md)\n```md\n[text](also-gone.md)\n```\n";
-    expect(findLinkProblems({ path: "README.md", text }, exists)).toEqual([
-      "README.md links to gone.md, which does not exist.",
-    ]);
+    expect(problemsOf("", "README.md", text)).toEqual(["README.md links to gone.md, which does not exist."]);
   });
 });

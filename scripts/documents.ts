@@ -7,6 +7,7 @@ type Exists = (path: string) => boolean;
 /** Names of our files and folders in backticks, such as `src/kernel/ports.ts` or `scripts/`. */
 const NAMED_PATH = /`((?:src|bin|scripts|conformance|benchmarks|examples|docs)\/[\w./-]*)`/g;
 const LINK = /\[[^\]]*\]\(([^()\s]+)\)/g;
+const HEADING = /^#{1,6} +(.+)$/gm;
 const FENCE = /^```[\s\S]*?^```/gm;
 
 /** Every path that ARCHITECTURE.md names exists, and every folder of `src/` is a row of its table. */
@@ -33,13 +34,39 @@ export function findLayerOrderProblems(page: SourceFile, layers: readonly string
   return [`${page.path} lists the folders as ${rows.join(", ")}; their order as layers is ${ordered.join(", ")}.`];
 }
 
-/** Every relative link of a Markdown page leads to a file or folder. Anchors and code blocks are not looked at. */
-export function findLinkProblems(page: SourceFile, exists: Exists): string[] {
+/** The anchors of a Markdown page, as GitHub makes them of its headings. */
+function anchorsOf(text: string): ReadonlySet<string> {
+  const anchors = new Set<string>();
+  for (const [, heading = ""] of text.replaceAll(FENCE, "").matchAll(HEADING)) {
+    const shown = heading
+      .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1")
+      .trim()
+      .toLowerCase();
+    const anchor = shown.replaceAll(/[^\p{L}\p{N}_ -]/gu, "").replaceAll(" ", "-");
+    let unique = anchor;
+    for (let count = 1; anchors.has(unique); count++) unique = `${anchor}-${count}`;
+    anchors.add(unique);
+  }
+  return anchors;
+}
+
+/**
+ * Every relative link of a Markdown page leads to a file or folder, and its anchor to a heading. Code blocks are not looked at.
+ * @param read the text of a file that exists.
+ */
+export function findLinkProblems(page: SourceFile, exists: Exists, read: (path: string) => string): string[] {
   const problems: string[] = [];
   for (const [, target = ""] of page.text.replaceAll(FENCE, "").matchAll(LINK)) {
-    if (/^[a-z]+:|^#/.test(target)) continue;
-    const path = posix.join(posix.dirname(page.path), decodeURI(target.replace(/#.*$/, "")));
-    if (!exists(path)) problems.push(`${page.path} links to ${target}, which does not exist.`);
+    if (/^[a-z]+:/.test(target)) continue;
+    const [file = "", anchor] = decodeURI(target).split("#", 2);
+    const path = file === "" ? page.path : posix.join(posix.dirname(page.path), file);
+    if (file !== "" && !exists(path)) {
+      problems.push(`${page.path} links to ${target}, which does not exist.`);
+      continue;
+    }
+    if (anchor === undefined || !path.endsWith(".md")) continue;
+    const text = file === "" ? page.text : read(path);
+    if (!anchorsOf(text).has(anchor)) problems.push(`${page.path} links to ${target}, where no heading is.`);
   }
   return problems;
 }

@@ -99,6 +99,14 @@ export const LAWS: readonly Requirement[] = [
     text: "No client's input blocks the event loop.",
   },
   {
+    id: "law-full-disk",
+    section: "12",
+    level: "LAW",
+    side: "runtime",
+    status: "covered",
+    text: "A full disk refuses submissions and still serves reads, and jobs end once there is room.",
+  },
+  {
     id: "law-no-secret-leaks",
     section: "14",
     level: "LAW",

@@ -16,7 +16,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     level: "MUST",
     side: "runtime",
     status: "planned",
-    later: "sub-agents come with delegation; what tools are handed is shown then as well",
+    later: "tools are handed it (reading-trace-tools); sub-agents come with delegation",
     text: "The trace context is forwarded to tool servers and sub-agents.",
   },
   {
@@ -24,7 +24,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     section: "11",
     level: "SHOULD",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Spans carry the lease's expiry and the remaining budget.",
   },
   {

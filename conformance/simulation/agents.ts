@@ -17,7 +17,8 @@ export interface Plan {
   readonly pauseMs: number;
 }
 
-export const AGENTS = ["bursts", "failing", "stepper", "streamer", "deaf"] as const;
+/** How often each is asked for: steppers have the most to lose. */
+export const AGENTS = ["bursts", "failing", "stepper", "stepper", "streamer", "artist", "deaf"] as const;
 
 export interface AgentSurroundings {
   readonly timers: Timers;
@@ -120,6 +121,25 @@ export function createAgents({ timers, ledger, judge }: AgentSurroundings): read
           await sleep(pauseMs, ctx.signal);
         }
         return stream.end({ summary: "streamed" });
+      },
+    }),
+    defineAgent({
+      name: "artist",
+      version,
+      restart: "always",
+      async run(ctx, input) {
+        const { bursts, pauseMs, tag } = readPlan(input);
+        const made: Promise<unknown>[] = [];
+        for (const [index, size] of bursts.entries()) {
+          // Some are alike, whoever makes them.
+          const data = size % 3 === 0 ? `content ${size}` : `${tag}, ${index}: ${"x".repeat(size)}`;
+          const artifact = ctx.artifact({ contentType: "text/plain", data });
+          if (size % 2 === 0) await artifact;
+          else made.push(artifact);
+          await sleep(pauseMs, ctx.signal);
+        }
+        await Promise.all(made);
+        return { artifacts: bursts.length };
       },
     }),
     defineAgent({

@@ -1,7 +1,10 @@
 /** How a run ends: faults cease, everyone comes back, every job ends, and nothing may be left over. */
+import { createHash } from "node:crypto";
+import type { ArtifactRef } from "../../src/agents/artifacts.ts";
 import { isTerminal } from "../../src/kernel/job/job-state.ts";
+import { EVENT_KINDS } from "../../src/protocol/event-kinds.ts";
 import { readPlan } from "./agents.ts";
-import { HEARTBEAT_INTERVAL_SEC, RESUME_WINDOW_SEC } from "./life.ts";
+import { HEARTBEAT_INTERVAL_SEC, RESUME_WINDOW_SEC } from "./limits.ts";
 import type { Cast } from "./steps.ts";
 
 /** Longer than any job goes on once nothing disturbs it, attempts after a pause included. */
@@ -10,11 +13,15 @@ const LOOK_MS = 1_000;
 /** Until a connection whose client gave it up is missed, and then its session's window closes. */
 const ABANDONED_MS = (HEARTBEAT_INTERVAL_SEC * 4 + RESUME_WINDOW_SEC) * 1_000;
 
+/** Longer than it takes until history that is old is chosen and removed, and contents without a name are. */
+const REMOVED_MS = 300_000;
+
 export async function endRun(cast: Cast): Promise<void> {
   const { stage } = cast;
   stage.life.calm();
   if (!(await waitUntil(cast, () => isQuiet(cast)))) reportUnrest(cast);
   checkJobs(cast);
+  if (stage.judge.breach === undefined) await checkArtifacts(cast);
   if (stage.judge.breach === undefined) await checkLeftovers(cast);
 }
 
@@ -74,6 +81,7 @@ function checkJobs({ stage, clients }: Cast): void {
     ends.set(readPlan(JSON.parse(input)).tag, id);
   }
   for (const { plan, key, job, refused } of stage.asks) {
+    if (job !== undefined && ledger.removed.has(job)) continue;
     const became = ends.get(plan.tag);
     if (job !== undefined && became !== job) judge.report("accepted-jobs-end", `${job} was accepted and is not stored`);
     if (refused && key === undefined && became !== undefined) {
@@ -81,6 +89,22 @@ function checkJobs({ stage, clients }: Cast): void {
     }
   }
   stage.checkOneJobPerAsk();
+}
+
+/** What the logs name is there. */
+async function checkArtifacts({ stage }: Cast): Promise<void> {
+  const { ledger, judge, life, contents } = stage;
+  for (const [id, { kinds, payloads }] of ledger.jobs) {
+    for (const [index, payload] of payloads.entries()) {
+      if (kinds.charAt(index) !== EVENT_KINDS.artifact_ref.code) continue;
+      const { uri, sha256, byte_size: size } = JSON.parse(payload).body as ArtifactRef;
+      const row = await life.bareStore.readArtifact(uri.slice(uri.lastIndexOf("/") + 1));
+      const content = contents.get(sha256);
+      const digest = content && createHash("sha256").update(content).digest("hex");
+      if (row?.sha256 !== sha256 || row.job !== id || digest !== sha256 || content?.length !== size)
+        judge.report("artifacts-have-content", `${id}: entry ${index + 1} names ${uri}, which is not there`);
+    }
+  }
 }
 
 /** Of what is looked after by the clock for as long as a runtime is up: artifacts, history, commands of other nodes. */
@@ -91,6 +115,11 @@ async function checkLeftovers({ stage, clients }: Cast): Promise<void> {
   const { judge, world, life } = stage;
   for (const client of clients) client.close();
   await world.advance(ABANDONED_MS);
+  // Until the last history is gone, and what it alone named.
+  await world.advance(REMOVED_MS);
+  const named = await life.bareStore.findNamedContents([...stage.contents.keys()]);
+  for (const sha256 of stage.contents.keys())
+    if (!named.has(sha256)) judge.report("nothing-leaks", `content ${sha256} has no name`);
   const sessions = await life.bareStore.listSessions();
   const left: string[] = [];
   for (const { id } of sessions) {

@@ -20,7 +20,10 @@ export const LAWS = {
   "requests-are-answered": "every request on a connection that lives is answered, submissions in order",
   "refusals-have-causes": "nothing is refused without a reason, nothing fails without a fault",
   "starts-and-stops": "the runtime comes up, and closes when it is told to",
-  "nothing-leaks": "once all is over no timer, no session and no job is left",
+  "artifacts-have-content": "what an artifact_ref on the log names is there, whole",
+  "history-is-kept":
+    "history goes only of jobs that are over, are old enough, and whose events reached their followers",
+  "nothing-leaks": "once all is over no timer, no session, no job and no content without a name is left",
 } as const;
 
 export type Law = keyof typeof LAWS;

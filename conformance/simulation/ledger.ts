@@ -2,7 +2,9 @@
 import type { JobRecord } from "../../src/kernel/job/job-record.ts";
 import { isTerminal } from "../../src/kernel/job/job-state.ts";
 import type { Chunk, Rows, Store } from "../../src/kernel/ports.ts";
+import { EVENT_KINDS } from "../../src/protocol/event-kinds.ts";
 import type { Judge } from "./laws.ts";
+import { MAX_AGE_SEC } from "./limits.ts";
 import { layerStore } from "./store-layer.ts";
 
 /** One job's log, and what of the job never changes or only ends. */
@@ -20,15 +22,23 @@ const ALL = 1_000_000;
 
 export class Ledger {
   readonly #judge: Judge;
+  readonly #now: () => number;
   readonly jobs = new Map<string, KeptJob>();
+  /** Whose each job is, or was. */
+  readonly owners = new Map<string, string>();
+  /** Jobs whose history is gone. */
+  readonly removed = new Set<string>();
+  /** Asked before a job's history may go: who still waits for something of it. */
+  whoNeeds: (job: string) => string | undefined = () => undefined;
   /** The highest place of each session that is not over. */
   readonly places = new Map<string, number>();
 
   /** Frames that are no entries of a log, by session and place. */
   readonly frames = new Map<string, string>();
 
-  constructor(judge: Judge) {
+  constructor(judge: Judge, now: () => number) {
     this.#judge = judge;
+    this.#now = now;
   }
 
   /** A store that enters here what `inner` acknowledges, before its caller hears of it. */
@@ -42,11 +52,30 @@ export class Ledger {
     });
   }
 
+  /** Some of these trees may have been removed from the store. */
+  async enterRemoved(roots: readonly string[], store: Pick<Store, "readJob">): Promise<void> {
+    for (const root of roots) if ((await store.readJob(root)) === undefined) this.#remove(root);
+  }
+
   /** Whether the entry and its place in the session's stream were acknowledged, with this payload. */
   holds(session: string, eventSeq: number, job: string, jobSeq: number, frameText: string): boolean {
     const payload = this.jobs.get(job)?.payloads[jobSeq - 1];
     const placed = (this.places.get(session) ?? 0) >= eventSeq;
-    return placed && payload !== undefined && frameText.endsWith(`"payload":${payload}}`);
+    if (!placed || payload === undefined) return false;
+    return frameText.endsWith(`"payload":${payload}}`) || this.#isAssembled(job, payload, frameText);
+  }
+
+  /** Whether the frame has a streamed result whole, and all else of its terminal as it is on the log. */
+  #isAssembled(job: string, terminal: string, frameText: string): boolean {
+    const { result_id: resultId, ...told } = JSON.parse(terminal) as Record<string, unknown>;
+    if (resultId === undefined) return false;
+    const { payloads = [], kinds = "" } = this.jobs.get(job) ?? {};
+    const result = payloads
+      .filter((_, index) => kinds.charAt(index) === EVENT_KINDS.result_chunk.code)
+      .map((payload) => (JSON.parse(payload) as { body: { result_id: string; data: string } }).body)
+      .reduce((text, body) => (body.result_id === resultId ? text + body.data : text), "");
+    const whole = JSON.stringify({ ...told, result_encoding: "utf8", result });
+    return frameText.endsWith(`"payload":${whole}}`);
   }
 
   /** Holds a store that was begun from a crash image against what was acknowledged, and takes over what it has more. */
@@ -59,9 +88,22 @@ export class Ledger {
         await this.#compareJob(store, record);
       }
     }
-    for (const id of this.jobs.keys()) {
-      if (!found.has(id)) this.#judge.report("no-event-lost", `job ${id} was accepted and is gone`);
+    for (const id of [...this.jobs.keys()]) {
+      // Removed in the last moment of a life, which heard no more of it.
+      if (!found.has(id)) this.#remove(id);
     }
+  }
+
+  #remove(id: string): void {
+    const { record } = this.jobs.get(id) ?? {};
+    if (record === undefined) return;
+    const { status, endedAt } = record;
+    const isOld = isTerminal(status) && endedAt !== null && endedAt <= this.#now() - MAX_AGE_SEC * 1_000;
+    if (!isOld) this.#judge.report("history-is-kept", `${id}, which is ${status}, is gone`);
+    const waiting = this.whoNeeds(id);
+    if (waiting !== undefined) this.#judge.report("history-is-kept", `${id} is gone, and ${waiting} waits for it`);
+    this.jobs.delete(id);
+    this.removed.add(id);
   }
 
   #enter(rows: Partial<Rows>): void {
@@ -87,6 +129,9 @@ export class Ledger {
   #add(record: JobRecord): KeptJob {
     const job: KeptJob = { record, input: "", kinds: "", payloads: [], steps: new Map() };
     this.jobs.set(record.id, job);
+    this.owners.set(record.id, record.principal);
+    // A removal whose step was never acknowledged may be taken back by a crash.
+    this.removed.delete(record.id);
     return job;
   }
 

@@ -4,20 +4,19 @@
  * runtime still wants to do reaches nobody.
  */
 import type { AgentDefinition } from "../../src/agents/define-agent.ts";
-import type { CommitBatch, Store } from "../../src/kernel/ports.ts";
+import type { Artifacts, CommitBatch, Store } from "../../src/kernel/ports.ts";
 import type { Principal } from "../../src/kernel/principal.ts";
 import type { Timer, Timers, World } from "../../src/platform/world.ts";
 import { createRuntime, type Runtime } from "../../src/server/runtime.ts";
+import { createMemoryArtifacts } from "../../src/stores/artifacts/memory-artifacts.ts";
 import { createMemoryStore, type MemorySnapshot, type MemoryStore } from "../../src/stores/memory/memory-store.ts";
 import type { FakeWorld } from "../../src/testing/fake-world.ts";
 import { type CrashableStore, createFaultyStore } from "../../src/testing/faulty-store.ts";
 import type { Connection } from "../../src/transports/connection.ts";
 import { createMemoryConnectionPair, type MemoryClient } from "../../src/transports/memory.ts";
 import type { Ledger } from "./ledger.ts";
+import { HEARTBEAT_INTERVAL_SEC, MAX_AGE_SEC, RESUME_WINDOW_SEC } from "./limits.ts";
 import { layerStore } from "./store-layer.ts";
-
-export const RESUME_WINDOW_SEC = 60;
-export const HEARTBEAT_INTERVAL_SEC = 10;
 
 /** Unsent bytes that make a connection overloaded: a few dozen events, so that every stall becomes one. */
 const OVERLOAD_BYTES = 8_192;
@@ -42,6 +41,8 @@ export interface LifeOptions {
   readonly world: FakeWorld;
   readonly ledger: Ledger;
   readonly image: MemorySnapshot | undefined;
+  /** Contents of artifacts, by digest: they outlive a crash. */
+  readonly contents: Map<string, Buffer>;
   readonly sabotage: Sabotage;
   agents(timers: Timers): readonly AgentDefinition[];
   authenticate(token: string | undefined): Principal | undefined;
@@ -141,8 +142,18 @@ export class Life {
     this.#runtime = await createRuntime({
       agents: agents(this.#agentTimers),
       store: sabotage.store?.(store) ?? store,
-      // So few that jobs wait for each other.
-      limits: { maxRunningJobs: 4, maxRunningJobsPerPrincipal: 3 },
+      artifacts: this.#slowArtifacts(),
+      retention: { maxAgeSec: MAX_AGE_SEC },
+      limits: {
+        // So few that jobs wait for each other, and some find no room.
+        maxRunningJobs: 4,
+        maxRunningJobsPerPrincipal: 3,
+        maxPendingJobs: 5,
+        maxPendingJobsPerPrincipal: 4,
+        // So little that sessions kept for their events have to go.
+        maxParkedBytes: 4_096,
+        maxParkedBytesPerPrincipal: 8_192,
+      },
       authenticator: { authenticate: async ({ token }) => authenticate(token) },
       world: mortalWorld,
       resumeWindowSec: RESUME_WINDOW_SEC,
@@ -258,6 +269,14 @@ export class Life {
         await this.#pause();
         return outcome;
       },
+      removeTrees: async (roots, forward) => {
+        await this.#pause();
+        const step = await forward(roots);
+        // At once: others see it before the one who asked for it hears of it.
+        await this.#options.ledger.enterRemoved(roots, this.#memory);
+        await this.#pause();
+        return step;
+      },
       perform: async (operation) => {
         await this.#pause();
         const answer = await operation();
@@ -265,6 +284,31 @@ export class Life {
         return answer;
       },
     });
+  }
+
+  /** Content arrives, is written and is looked up in its own time; a dead life puts and sweeps nothing. */
+  #slowArtifacts(): Artifacts {
+    const { contents } = this.#options;
+    const inner = createMemoryArtifacts(contents);
+    const pause = () => this.#pause();
+    return {
+      async put(content) {
+        await pause();
+        const kept = await inner.put(content);
+        await pause();
+        return kept;
+      },
+      async open(sha256, range) {
+        await pause();
+        return inner.open(sha256, range);
+      },
+      sweep: (findNamed) =>
+        inner.sweep(async (digests) => {
+          const named = await findNamed(digests);
+          await pause();
+          return named;
+        }),
+    };
   }
 
   /** Between the runtime and the network: what is sent is looked at, and the dead neither send nor hear. */

@@ -141,6 +141,25 @@ export const BROKEN_RUNTIMES: readonly BrokenRuntime[] = [
     create: () => ({ store: (inner) => layerStore(inner, {}, { readSteps: async () => [] }) }),
   },
   {
+    what: "tells of artifacts that it has not written down",
+    breaks: "artifacts-have-content",
+    create: () => ({
+      store: (inner) => layerStore(inner, { commit: (batch, forward) => forward(without(batch, "artifacts")) }),
+    }),
+  },
+  {
+    what: "takes all history for old",
+    breaks: "history-is-kept",
+    create: () => ({
+      store: (inner) =>
+        layerStore(
+          inner,
+          {},
+          { findRemovable: (query) => inner.findRemovable({ ...query, endedBefore: Number.MAX_SAFE_INTEGER }) },
+        ),
+    }),
+  },
+  {
     what: "never ends a session",
     breaks: "nothing-leaks",
     create: () => ({

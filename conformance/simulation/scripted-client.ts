@@ -3,7 +3,8 @@
  * would: its session, the tokens it may resume with, the last place up to which it has everything.
  */
 import type { MemoryClient } from "../../src/transports/memory.ts";
-import { type Life, RESUME_WINDOW_SEC } from "./life.ts";
+import type { Life } from "./life.ts";
+import { RESUME_WINDOW_SEC } from "./limits.ts";
 import { type Frame, type PlacedFrame, placeOf, SessionRecord, type Unannounced } from "./session-record.ts";
 import type { Ask, Stage } from "./stage.ts";
 
@@ -57,6 +58,8 @@ export class ScriptedClient {
   readonly #hiddenKinds: string;
   #session: Session | undefined;
   #line: Line | undefined;
+  /** The connection whose frame is being looked at. */
+  #placing: Line | undefined;
   #stalled = false;
   #requests = 0;
 
@@ -70,6 +73,10 @@ export class ScriptedClient {
     this.principal = options.principal;
     this.#features = options.features;
     this.#hiddenKinds = options.hiddenKinds;
+  }
+
+  get acknowledges(): boolean {
+    return this.#features.includes("ack");
   }
 
   /** Welcomed, and not yet gone. */
@@ -128,7 +135,14 @@ export class ScriptedClient {
   }
 
   subscribe(job: string, history: boolean): void {
+    this.#session?.record.want(job);
     this.#request("job.subscribe", { job_id: job, history }, { type: "subscribe", job, sentAfter: this.received });
+  }
+
+  /** Only what was subscribed to can be left: of a job it was accepted for, the session keeps getting everything. */
+  unsubscribe(job: string): void {
+    this.#session?.record.leave(job);
+    this.#send("job.unsubscribe", { job_id: job });
   }
 
   cancel(job: string): void {
@@ -160,6 +174,14 @@ export class ScriptedClient {
     if (this.#line === undefined) return;
     this.#line.cut = true;
     this.#line.client.drop({ toClient: this.#stage.draw(5), toServer: this.#stage.draw(3) });
+  }
+
+  /** Gives its session up for good: the next connection opens another. */
+  forsake(): void {
+    this.close();
+    this.drop();
+    this.#abandon();
+    this.#session = undefined;
   }
 
   stall(): void {
@@ -259,7 +281,9 @@ export class ScriptedClient {
 
   #takePlaced(line: Line, placed: PlacedFrame): void {
     if (!line.welcomed) this.#report("no-gap-or-repeat", `event_seq ${placed.eventSeq} came before the welcome`);
+    this.#placing = line;
     line.place(placed);
+    this.#placing = undefined;
   }
 
   #takeWelcome(line: Line, request: Request | undefined, { payload }: Frame): void {
@@ -304,11 +328,24 @@ export class ScriptedClient {
     }
     if (request?.type === "resume" && code === "RESUME_WINDOW_EXPIRED") return this.#takeExpiry(String(message));
     if (request?.type === "resume" && code === "UNAUTHENTICATED" && this.#hasOtherToken(request.token)) return;
-    if (request?.type === "submit") request.ask.refused = true;
+    if (this.#isAboutRemoved(request, String(message)) && (code === "JOB_NOT_FOUND" || code === "INTERNAL_ERROR"))
+      return;
+    if (request?.type === "submit") {
+      request.ask.refused = true;
+      if (String((payload.details as { limit?: unknown } | undefined)?.limit).startsWith("maxPendingJobs")) return;
+    }
     if (request?.type === "cancel" && code === "PERMISSION_DENIED" && this.#session?.accepted.has(request.job) !== true)
       return;
     if (code === "HEARTBEAT_LOST" || (code === "INTERNAL_ERROR" && life.troubled)) return;
     this.#report("refusals-have-causes", `${request?.type ?? "nothing"} was answered with ${code}: ${message}`);
+  }
+
+  /** Whether a job's history went before it could be had. */
+  #isAboutRemoved(request: Request | undefined, message: string): boolean {
+    const { removed } = this.#stage.ledger;
+    // The answer that told of the job may have been lost.
+    if (request?.type === "submit") return (message.match(JOB_ID) ?? []).some((job) => removed.has(job));
+    return request !== undefined && "job" in request && removed.has(request.job);
   }
 
   /** Another resumption was taken up after all, and this token died with it: what that one presented is valid now. */
@@ -359,7 +396,7 @@ export class ScriptedClient {
   #takeAccepted(ask: Ask, sentAfter: number, job: string): void {
     const known = ask.job;
     ask.job = job;
-    if (known !== undefined && known !== job)
+    if (known !== undefined && known !== job && !this.#stage.ledger.removed.has(known))
       this.#report("one-job-per-key", `${ask.plan.tag} gave ${known}, then ${job}`);
     const session = this.#session;
     if (session === undefined) return;
@@ -376,8 +413,10 @@ export class ScriptedClient {
     return [...(this.#session?.asks ?? [])].some((ask) => ask.job === job);
   }
 
-  #unannounced(job: string, lost: readonly Request[]): Unannounced {
-    // An answer on the way is no excuse: it must come before the first event.
+  #unannounced(job: string, answersLost: readonly Request[]): Unannounced {
+    // An answer on the way is no excuse: it must come before the first event, unless on another connection.
+    const elsewhere = this.#line === this.#placing ? [] : (this.#line?.open.values() ?? []);
+    const lost = [...answersLost, ...elsewhere];
     if (lost.some((request) => request.type === "subscribe" && request.job === job)) return "anywhere";
     return lost.some((request) => request.type === "submit") ? "at-its-beginning" : "nowhere";
   }

@@ -45,6 +45,10 @@ interface Reading {
   fromStart: boolean;
   /** The stream holds the log from its first entry to its terminal. */
   whole: boolean;
+  /** The session has said that it wants no more: whether that arrives, and when, nobody tells it. */
+  left: boolean;
+  /** It was left and asked for again: it goes on, or begins anew where the answer said. */
+  wasLeft: boolean;
 }
 
 /** Where a job's log may begin without an answer having said so: the answer was lost, or is on its way. */
@@ -75,7 +79,9 @@ export class SessionRecord {
 
   /** Jobs whose log was promised or begun, and has not come to its end. */
   get unfinished(): string[] {
-    return [...this.#readings].filter(([, { last, owed }]) => last !== undefined || owed).map(([job]) => job);
+    return [...this.#readings]
+      .filter(([, { last, owed, left }]) => !left && (last !== undefined || owed))
+      .map(([job]) => job);
   }
 
   /** Whether the job's log was seen from its first entry to its terminal. */
@@ -85,7 +91,8 @@ export class SessionRecord {
 
   /** Whether anything of this job was seen or promised. */
   knows(job: string): boolean {
-    return this.#readings.has(job);
+    const reading = this.#readings.get(job);
+    return reading !== undefined && (reading.last !== undefined || reading.endedAt > 0 || reading.promised.length > 0);
   }
 
   /**
@@ -96,7 +103,19 @@ export class SessionRecord {
     this.allow(job, jobSeq);
     const reading = this.#readingOf(job);
     // A request sent while the log was being read changes nothing: it simply went on.
-    if (reading.last === undefined && askedAfter >= reading.endedAt) reading.owed = true;
+    if ((reading.last === undefined || reading.left) && askedAfter >= reading.endedAt) reading.owed = true;
+  }
+
+  /** The session has asked for the job's log, be it again. */
+  want(job: string): void {
+    const reading = this.#readingOf(job);
+    reading.wasLeft ||= reading.left;
+    reading.left = false;
+  }
+
+  /** The session wants no more of the job's log. */
+  leave(job: string): void {
+    this.#readingOf(job).left = true;
   }
 
   /** The job's log may follow from after `jobSeq`, if there is more of it. */
@@ -129,12 +148,14 @@ export class SessionRecord {
   #read({ job, jobSeq, terminal, eventSeq }: PlacedFrame): void {
     const wasKnown = this.#readings.has(job);
     const reading = this.#readingOf(job);
-    if (reading.last !== undefined) {
+    const mayBeginAnew = reading.wasLeft || reading.left;
+    if (reading.last !== undefined && (!mayBeginAnew || this.#isNext(job, reading.last, jobSeq))) {
       if (!this.#isNext(job, reading.last, jobSeq)) {
         this.#report("job-order", `job_seq ${jobSeq} of ${job} came after ${reading.last}`);
       }
     } else if (this.#mayBegin(job, reading, jobSeq)) {
       reading.fromStart = this.#isNext(job, 0, jobSeq);
+      reading.wasLeft = false;
     } else {
       const law = wasKnown && reading.promised.length === 0 ? "one-terminal" : "only-what-is-followed";
       this.#report(law, `job_seq ${jobSeq} of ${job} came; promised were ${reading.promised.join(", ") || "none"}`);
@@ -169,7 +190,16 @@ export class SessionRecord {
   #readingOf(job: string): Reading {
     const known = this.#readings.get(job);
     if (known !== undefined) return known;
-    const reading: Reading = { last: undefined, promised: [], owed: false, endedAt: 0, fromStart: false, whole: false };
+    const reading: Reading = {
+      last: undefined,
+      promised: [],
+      owed: false,
+      endedAt: 0,
+      fromStart: false,
+      whole: false,
+      left: false,
+      wasLeft: false,
+    };
     this.#readings.set(job, reading);
     return reading;
   }

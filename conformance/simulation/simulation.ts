@@ -30,21 +30,23 @@ export interface SimulationOutcome {
   readonly crashes: number;
 }
 
-const WITHOUT_PROGRESS: readonly Feature[] = FEATURES.filter(
-  (feature) => feature !== "progress" && feature !== "x-leasehold.control",
-);
-const WITH_PROGRESS: readonly Feature[] = [...WITHOUT_PROGRESS, "progress"];
+const ALL: readonly Feature[] = FEATURES.filter((feature) => feature !== "x-leasehold.control");
+
+function allBut(...left: Feature[]): readonly Feature[] {
+  return ALL.filter((feature) => !left.includes(feature));
+}
 
 function createClients(stage: Stage): ScriptedClient[] {
   const [ada, bob] = PRINCIPALS;
-  const client = (name: string, principal: string, features: readonly Feature[] = WITH_PROGRESS): ScriptedClient =>
+  const client = (name: string, principal: string, features: readonly Feature[] = ALL): ScriptedClient =>
     new ScriptedClient(stage, { name, principal, features, hiddenKinds: hiddenCodes(features) });
   return [
     client("ada-1", ada),
     client("ada-2", ada),
-    client("ada-3", ada, WITHOUT_PROGRESS),
+    client("ada-3", ada, allBut("progress")),
+    client("ada-4", ada, allBut("result_chunk", "ack")),
     client("bob-1", bob),
-    client("bob-2", bob),
+    client("bob-2", bob, allBut("result_chunk")),
   ];
 }
 
@@ -52,6 +54,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationOu
   const { seed, steps, onStep } = options;
   const stage = new Stage(options);
   const cast: Cast = { stage, clients: createClients(stage) };
+  stage.ledger.whoNeeds = (job) =>
+    cast.clients.find(({ session, unfinished }) => stage.ledger.places.has(session ?? "") && unfinished.includes(job))
+      ?.name;
   const startedAt = stage.world.clock.now();
   const say = (what: string): void => onStep?.(`+${stage.world.clock.now() - startedAt} ms  ${what}`);
 
@@ -80,7 +85,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationOu
     steps: taken,
     ...(breach && { breach }),
     events: stage.events,
-    jobs: stage.ledger.jobs.size,
+    jobs: stage.ledger.owners.size,
     crashes: stage.crashes,
   };
 }

@@ -35,6 +35,8 @@ export class Stage {
   readonly judge = new Judge();
   readonly ledger: Ledger;
   readonly asks: Ask[] = [];
+  /** Contents of artifacts, by digest: the disk that every life writes to. */
+  readonly contents = new Map<string, Buffer>();
   /** Jobs of which a client was told that they are cancelled. */
   readonly cancelled = new Set<string>();
   /** Hears of every frame that a client sends or gets. */
@@ -46,7 +48,7 @@ export class Stage {
 
   constructor(options: { seed: number; sabotage?: Sabotage; onFrame?: (line: string) => void }) {
     this.world = createFakeWorld({ seed: options.seed });
-    this.ledger = new Ledger(this.judge);
+    this.ledger = new Ledger(this.judge, () => this.world.clock.now());
     this.#sabotage = options.sabotage ?? {};
     this.onFrame = options.onFrame;
   }
@@ -76,6 +78,7 @@ export class Stage {
       world: this.world,
       ledger: this.ledger,
       image,
+      contents: this.contents,
       sabotage: this.#sabotage,
       agents: (timers: Timers): readonly AgentDefinition[] =>
         createAgents({ timers, ledger: this.ledger, judge: this.judge }),
@@ -131,7 +134,7 @@ export class Stage {
 
   /** Who a job belongs to: the principal's id. */
   ownerOf(job: string): string | undefined {
-    return this.ledger.jobs.get(job)?.record.principal.slice(TENANT.length + 1);
+    return this.ledger.owners.get(job)?.slice(TENANT.length + 1);
   }
 
   /** Whether two jobs came of one ask: told by what their inputs say. */

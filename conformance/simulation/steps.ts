@@ -1,6 +1,6 @@
 /** What can happen at a step of a run, and how often. */
 import { AGENTS, type Plan } from "./agents.ts";
-import { HEARTBEAT_INTERVAL_SEC, RESUME_WINDOW_SEC } from "./life.ts";
+import { HEARTBEAT_INTERVAL_SEC, RESUME_WINDOW_SEC } from "./limits.ts";
 import type { ScriptedClient } from "./scripted-client.ts";
 import type { Ask, Stage } from "./stage.ts";
 
@@ -19,6 +19,8 @@ export interface Step {
   run(cast: Cast): Deed | Promise<Deed>;
 }
 
+/** From one look for what is old to the end of the grace period after the next. */
+const HISTORY_GOES_MS = 75_000;
 /** More than a chunk and a job's buffer hold. */
 const FLOOD = 700;
 /** How many unfinished jobs a run may have before it submits no more. */
@@ -29,9 +31,17 @@ const STEPS: readonly Step[] = [
   { name: "resubmit", weight: 5, run: resubmit },
   { name: "cancel", weight: 5, run: cancel },
   { name: "subscribe", weight: 6, run: subscribe },
+  { name: "unsubscribe", weight: 4, run: unsubscribe },
   { name: "trespass", weight: 2, run: trespass },
   { name: "intrude", weight: 1, run: intrude },
-  { name: "ack", weight: 3, run: onSome(isOpen, (client) => client.ack()) },
+  {
+    name: "ack",
+    weight: 3,
+    run: onSome(
+      (client) => client.isOpen && client.acknowledges,
+      (client) => client.ack(),
+    ),
+  },
   { name: "ping", weight: 2, run: onSome(isOpen, (client) => client.ping()) },
   { name: "close", weight: 1, run: onSome(isOpen, (client) => client.close()) },
   {
@@ -42,6 +52,7 @@ const STEPS: readonly Step[] = [
       (client) => client.drop(),
     ),
   },
+  { name: "forsake", weight: 1.5, run: onSome(isOpen, (client) => client.forsake()) },
   {
     name: "connect",
     weight: 14,
@@ -71,6 +82,7 @@ const STEPS: readonly Step[] = [
   { name: "advance on", weight: 7, run: (cast) => advance(cast, 1 + cast.stage.draw(3_000)) },
   { name: "advance past the heartbeat", weight: 0.5, run: (cast) => advance(cast, HEARTBEAT_INTERVAL_SEC * 2_500) },
   { name: "advance past the window", weight: 0.3, run: (cast) => advance(cast, RESUME_WINDOW_SEC * 1_100) },
+  { name: "advance until history goes", weight: 2, run: (cast) => advance(cast, HISTORY_GOES_MS) },
   { name: "hold commits", weight: 2, run: ({ stage }) => act(() => stage.life.hold()) },
   { name: "release commits", weight: 5, run: ({ stage }) => act(() => stage.life.release()) },
   { name: "fail a commit", weight: 1, run: ({ stage }) => act(() => stage.life.breakNextCommit("before")) },
@@ -150,6 +162,10 @@ function subscribe({ stage, clients }: Cast): Deed {
   const history = stage.chance(0.5);
   const deed = onJob(stage, clients, true, (client, job) => client.subscribe(job, history));
   return deed && `${deed}${history ? " with history" : ""}`;
+}
+
+function unsubscribe({ stage, clients }: Cast): Deed {
+  return onJob(stage, clients, true, (client, job) => client.unsubscribe(job));
 }
 
 function trespass({ stage, clients }: Cast): Deed {

@@ -1,9 +1,12 @@
 /** A store around another: what every layer of a simulated store is made of. */
-import type { CommitBatch, CommitOutcome, Store } from "../../src/kernel/ports.ts";
+import type { JobId } from "../../src/kernel/ids.ts";
+import type { CommitBatch, CommitOutcome, RemovalStep, Store } from "../../src/kernel/ports.ts";
 
 export interface StoreLayer {
   /** Default: forwards. */
   commit?(batch: CommitBatch, forward: Store["commit"]): Promise<CommitOutcome>;
+  /** Default: forwards. */
+  removeTrees?(roots: readonly JobId[], forward: Store["removeTrees"]): Promise<RemovalStep>;
   /** Stands around every other operation that answers. Default: performs it. */
   perform?<Answer>(operation: () => Promise<Answer>): Promise<Answer>;
 }
@@ -30,7 +33,8 @@ export function layerStore(inner: Store, layer: StoreLayer, overrides: Partial<S
     readLogBytes: (job) => perform(() => inner.readLogBytes(job)),
     readSize: () => perform(() => inner.readSize()),
     findRemovable: (query) => perform(() => inner.findRemovable(query)),
-    removeTrees: (roots) => perform(() => inner.removeTrees(roots)),
+    removeTrees: (roots) =>
+      layer.removeTrees?.(roots, (asked) => inner.removeTrees(asked)) ?? perform(() => inner.removeTrees(roots)),
     removeCommands: (createdBefore, limit) => perform(() => inner.removeCommands(createdBefore, limit)),
     readSession: (id) => perform(() => inner.readSession(id)),
     readSegments: (session, after, limit) => perform(() => inner.readSegments(session, after, limit)),

@@ -73,7 +73,8 @@ export interface AgentContext<Input = unknown> {
 
   /**
    * Runs `work` once for all attempts: a later attempt gets the recorded value without running it. At least once, since
-   * a crash may come between the end of `work` and its record. The value is what JSON keeps of it, in every attempt.
+   * a crash may come between the end of `work` and its record. The value is what JSON keeps of it, in every attempt; at
+   * most 4,194,304 characters of JSON.
    * @param name unique within the job; from 1 to 256 characters. A step that failed may be tried again by its name.
    */
   step<Value>(name: string, work: (step: Step) => Value | Promise<Value>): Promise<Value>;

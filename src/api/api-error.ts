@@ -55,8 +55,6 @@ interface FastifyFault {
 const FRAMEWORK_MESSAGES: Readonly<Record<string, string>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: "the body is longer than 1 MiB",
   FST_ERR_CTP_INVALID_MEDIA_TYPE: "the body must be JSON, with content-type: application/json",
-  FST_ERR_CTP_EMPTY_JSON_BODY: "the body is empty, and its content-type says that it is JSON",
-  FST_ERR_CTP_INVALID_JSON_BODY: "the body is not JSON",
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: "the body is not as long as content-length says",
   FST_ERR_BAD_URL: "the path is not a well-formed URL",
 };

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { echo } from "../kernel/test-kernel.ts";
+import { echo, endless } from "../kernel/test-kernel.ts";
 import { createTestApi } from "./test-api.ts";
 
 const REFUSAL = { message: expect.any(String), request_id: expect.stringMatching(/^req_/) };
@@ -75,6 +75,28 @@ describe("who calls", () => {
   });
 });
 
+describe("reading", () => {
+  it("takes turns: much of it at once is not answered in one turn of the event loop", async () => {
+    const { call, kernel, world } = await createTestApi({ agents: [echo] });
+    let turn = 0;
+    let isOver = false;
+    const count = (): void => {
+      turn++;
+      if (!isOver) world.timers.soon(count);
+    };
+    count();
+    const turns: number[] = [];
+    const { listAgents } = kernel;
+    kernel.listAgents = () => {
+      turns.push(turn);
+      return listAgents.call(kernel);
+    };
+    await Promise.all(Array.from({ length: 20 }, () => call("/api/agents")));
+    isOver = true;
+    expect(new Set(turns).size).toBe(20);
+  });
+});
+
 describe("what is refused", () => {
   it.each([
     ["GET", "/api/nothing", 404, undefined],
@@ -125,6 +147,57 @@ describe("what is refused", () => {
     const { call } = await createTestApi({ agents: [echo] });
     const answer = await call("/api/jobs", { method: "POST", body, headers: { "content-type": type } });
     expect(answer).toMatchObject({ status, json: { error: { code: "INVALID_REQUEST", retryable: false } } });
+  });
+
+  const many = (count: number, value: unknown) =>
+    Object.fromEntries(Array.from({ length: count }, (_, index) => [`k${index}`, value]));
+  // To look for all that is wrong with any of these takes up to a second, in which nobody else is answered.
+  it.each([
+    ["an unknown field among very many", many(60_000, 1), "body.k0", "is not known here"],
+    ["too many namespaces", { lease_request: many(60_000, []) }, "body.lease_request", "at most 32 entries"],
+    [
+      "too many patterns",
+      { lease_request: { "fs.read": new Array(300_000).fill(1) } },
+      "body.lease_request.fs.read",
+      "at most 256 items",
+    ],
+    [
+      "too many currencies",
+      { lease_constraints: { max_budget: new Array(300_000).fill(1) } },
+      "body.lease_constraints.max_budget",
+      "at most 16 items",
+    ],
+  ])("is a body with %s, at the first of it", async (_, fields, field, message) => {
+    const { call } = await createTestApi({ agents: [echo] });
+    const answer = await call("/api/jobs", { method: "POST", body: { agent: "echo", ...fields } });
+    expect(answer).toMatchObject({ status: 400, json: { error: { details: { field } } } });
+    expect(answer.json.error.message).toContain(message);
+  });
+
+  it("is a body that nests too deep, be it a megabyte of brackets", async () => {
+    const { call } = await createTestApi({ agents: [echo] });
+    const headers = { "content-type": "application/json" };
+    for (const body of [
+      "[".repeat(1_000_000),
+      `{"agent":"echo","input":${"[".repeat(400_000)}${"]".repeat(400_000)}}`,
+    ]) {
+      const answer = await call("/api/jobs", { method: "POST", body, headers });
+      expect(answer).toMatchObject({ status: 400, json: { error: { details: { field: "body" } } } });
+      expect(answer.json.error.message).toContain("nested at most");
+    }
+  });
+
+  it("is not an input whose fields have unusual names: it comes to the agent as it was sent", async () => {
+    const api = await createTestApi({ agents: [echo] });
+    const headers = { "content-type": "application/json" };
+    const input = '{"__proto__":{"a":1},"constructor":{"prototype":2}}';
+    const { json } = await api.call("/api/jobs", {
+      method: "POST",
+      body: `{"agent":"echo","input":${input}}`,
+      headers,
+    });
+    for await (const _ of api.kernel.follow(json.job_id, 0));
+    expect((await api.call(`/api/jobs/${json.job_id}/result`)).text).toBe(input);
   });
 
   it("is answered without a word of what went wrong inside", async () => {
@@ -183,7 +256,7 @@ describe("the runtime's health and agents", () => {
   it("are told to who is signed in", async () => {
     const { call, world } = await createTestApi({ agents: [echo] });
     await world.advance(61_500);
-    expect((await call("/api/health")).json).toEqual({
+    expect((await call("/api/health", { token: "root" })).json).toEqual({
       status: "ok",
       version: "1.2.3",
       now: "2026-01-01T00:01:01.500Z",
@@ -194,8 +267,28 @@ describe("the runtime's health and agents", () => {
       readers: 0,
       store_bytes: 4_096,
     });
+    const { sessions, store_bytes, ...told } = (await call("/api/health", { token: "root" })).json;
+    expect((await call("/api/health")).json).toEqual(told);
     expect((await call("/api/agents")).json).toEqual({
       agents: [{ name: "echo", versions: ["1.0.0"], default: "1.0.0" }],
     });
+  });
+
+  it.each([
+    ["whose they are", "me", 1],
+    ["another", "you", 0],
+    ["an operator of their tenant", "boss", 1],
+    ["an operator of another tenant", "stranger", 0],
+    ["an operator of the runtime", "root", 1],
+  ])("count jobs and readers for %s [law-principals-apart]", async (_, token, count) => {
+    const api = await createTestApi({ agents: [endless] });
+    const job = await api.submit("endless");
+    const { url } = await api.listen();
+    const reading = new AbortController();
+    const headers = { authorization: "Bearer me" };
+    await fetch(`${url}/api/jobs/${job}/events?follow=1`, { headers, signal: reading.signal });
+    const health = await fetch(`${url}/api/health`, { headers: { authorization: `Bearer ${token}` } });
+    expect(await health.json()).toMatchObject({ jobs: { running: count }, readers: count });
+    reading.abort();
   });
 });

@@ -6,10 +6,12 @@ import type { IncomingMessage } from "node:http";
 import fastifySwagger from "@fastify/swagger";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import { principalKey } from "../kernel/principal.ts";
 import { refusalOf } from "./api-error.ts";
 import type { ApiOptions } from "./api-options.ts";
 import { identify } from "./caller.ts";
 import { Followers } from "./followers.ts";
+import { parseJsonBody } from "./json-body.ts";
 import { LongAnswers } from "./long-answers.ts";
 import { OPENAPI } from "./openapi.ts";
 import { createPageCursors } from "./page-cursor.ts";
@@ -29,10 +31,13 @@ import { addJobs } from "./routes/jobs.ts";
 import { addOpenApi } from "./routes/openapi.ts";
 import { addSubmit } from "./routes/submit.ts";
 import { ErrorAnswer, NoQuery } from "./schemas.ts";
+import { Turns } from "./turns.ts";
 import { compileValidator } from "./validation.ts";
 
 /** Longest body of a request, in bytes: as of a frame. */
 const MAX_BODY_BYTES = 1_048_576;
+/** Longer bodies, in characters, are read in turns: a megabyte of JSON may take 50 ms. */
+const LONG_BODY = 16_384;
 /** Longest part of a path, in characters. */
 const MAX_PATH_PART = 256;
 
@@ -64,6 +69,7 @@ export async function buildApi(options: ApiOptions, addressOf: (request: Incomin
   const followers = new Followers(options, answers);
   const rates = new RequestRates(options.requestRate, world.clock);
   const table = new RouteTable();
+  const turns = new Turns(world.timers);
 
   const refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const refusal = refusalOf(error);
@@ -84,7 +90,11 @@ export async function buildApi(options: ApiOptions, addressOf: (request: Incomin
     frameworkErrors: refuse,
     routerOptions: { maxParamLength: MAX_PATH_PART },
   }).withTypeProvider<TypeBoxTypeProvider>();
-  app.removeContentTypeParser("text/plain");
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", { parseAs: "string" }, async (request: FastifyRequest, body: string) => {
+    if (body.length > LONG_BODY) await turns.next(principalKey(request.caller.principal));
+    return parseJsonBody(body);
+  });
   app.setValidatorCompiler(compileValidator);
   // Answers are what their routes make them; that they fit their schemas is for the tests to see.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
@@ -102,6 +112,9 @@ export async function buildApi(options: ApiOptions, addressOf: (request: Incomin
     reply.headers({ "x-request-id": request.id, "cache-control": "no-store", "x-content-type-options": "nosniff" });
     if (request.routeOptions.config?.isPublic !== true)
       request.caller = await identify(request, addressOf(request.raw), options, rates);
+    // Whoever may not even ask has been refused by now.
+    if (request.method === "GET" || request.method === "HEAD")
+      await turns.next(request.caller ? principalKey(request.caller.principal) : null);
   });
   await app.register(fastifySwagger, OPENAPI(options.version));
 

@@ -4,7 +4,7 @@
  */
 import type { ServerResponse } from "node:http";
 import type { FastifyReply } from "fastify";
-import { type Principal, principalKey } from "../kernel/principal.ts";
+import { type Principal, type PrincipalKey, principalKey } from "../kernel/principal.ts";
 import type { Timer } from "../platform/world.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { refusalOf } from "./api-error.ts";
@@ -52,8 +52,11 @@ export class Followers {
     this.#answers = answers;
   }
 
-  get size(): number {
-    return this.#followers.size;
+  /** Answers that go on, of those principals that `isCounted`. */
+  count(isCounted: (principal: PrincipalKey) => boolean): number {
+    let count = 0;
+    for (const { request } of this.#followers) if (isCounted(principalKey(request.caller.principal))) count++;
+    return count;
   }
 
   /**

@@ -25,6 +25,7 @@ const PRINCIPALS: Readonly<Record<string, Principal>> = {
   you: { id: "you", tenant: "t", roles: ["user"] },
   boss: { id: "boss", tenant: "t", roles: ["operator"] },
   stranger: { id: "stranger", tenant: "u", roles: ["operator"] },
+  root: { id: "root", tenant: "default", roles: ["operator"] },
 };
 
 /** Where requests come from. */

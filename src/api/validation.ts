@@ -17,7 +17,8 @@ export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpP
   const part = PART_NAMES[httpPart] ?? httpPart;
   return (sent: unknown) => {
     const value = httpPart === "body" ? sent : fromText(schema, sent as Readonly<Record<string, unknown>>);
-    return check.Check(value) ? { value } : { error: refusal(part, check.Errors(value)) };
+    if (check.Check(value)) return { value };
+    return { error: tooMuch(schema, value, part) ?? refusal(part, check.Errors(value)) };
   };
 };
 
@@ -37,6 +38,68 @@ function fromText(schema: TSchema, sent: Readonly<Record<string, unknown>>): Rec
   );
 }
 
+/** The parts of a schema that bound how many things there are. */
+interface Bounds {
+  readonly type?: string;
+  readonly anyOf?: readonly Bounds[];
+  readonly properties?: Readonly<Record<string, Bounds>>;
+  readonly additionalProperties?: unknown;
+  /** One pattern, which takes any name. */
+  readonly patternProperties?: Readonly<Record<string, Bounds>>;
+  readonly maxProperties?: number;
+  readonly items?: Bounds;
+  readonly maxItems?: number;
+}
+
+/**
+ * What is not known by name, or is too many, is refused before anything else is looked for: the search for all that is
+ * wrong goes through everything that was sent, and takes a second for a megabyte of it.
+ */
+function tooMuch(schema: Bounds, value: unknown, at: string): Error | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const type = Array.isArray(value) ? "array" : "object";
+  const bounds = schema.anyOf?.find((branch) => branch.type === type) ?? schema;
+  if (bounds.type !== type) return undefined;
+  return Array.isArray(value)
+    ? tooManyItems(bounds, value, at)
+    : tooManyFields(bounds, value as Readonly<Record<string, unknown>>, at);
+}
+
+function tooManyItems({ items = {}, maxItems }: Bounds, value: readonly unknown[], at: string): Error | undefined {
+  if (maxItems !== undefined && value.length > maxItems) {
+    return invalidField(at, `must have at most ${maxItems} items`);
+  }
+  for (const [index, item] of value.entries()) {
+    const problem = tooMuch(items, item, `${at}[${index}]`);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+function tooManyFields(
+  { properties = {}, patternProperties = {}, maxProperties, additionalProperties }: Bounds,
+  value: Readonly<Record<string, unknown>>,
+  at: string,
+): Error | undefined {
+  const names = Object.keys(value);
+  if (maxProperties !== undefined && names.length > maxProperties) {
+    return invalidField(at, `must have at most ${maxProperties} entries`);
+  }
+  const [ofAnyName] = Object.values(patternProperties);
+  for (const name of names) {
+    const field = named(at, name);
+    const bounds = Object.hasOwn(properties, name) ? properties[name] : ofAnyName;
+    if (bounds === undefined && additionalProperties === false) return unknownField(field);
+    const problem = tooMuch(bounds ?? {}, value[name], field);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+function unknownField(field: string): Error {
+  return invalidField(field, "is not known here: leave it out");
+}
+
 interface Issue {
   readonly keyword: string;
   /** A JSON pointer. */
@@ -52,7 +115,7 @@ function refusal(part: string, issues: readonly Issue[]): Error {
   const at = fieldOf(part, issue.instancePath);
   const params = issue.params as Readonly<Record<string, unknown>>;
   const { additionalProperties: unknown, requiredProperties: missing, allowedValues: allowed } = params;
-  if (Array.isArray(unknown)) return invalidField(named(at, unknown[0]), "is not known here: leave it out");
+  if (Array.isArray(unknown)) return unknownField(named(at, unknown[0]));
   if (Array.isArray(missing)) return invalidField(named(at, missing[0]), "is missing");
   if (Array.isArray(allowed)) return invalidField(at, `must be one of ${allowed.join(", ")}`);
   return invalidField(at, issue.message);

@@ -13,7 +13,7 @@ export interface SubmitOptions extends Waiting {
   readonly expiresAt?: Date | string | undefined;
   /** Submissions with the same key are one job (§7.2). Made up when left out. */
   readonly idempotencyKey?: string | undefined;
-  /** Ends the job with `TIMEOUT` so many seconds after its acceptance (§7.3). Default: never. */
+  /** Ends the job with `TIMEOUT` so many seconds after its first attempt has started (§7.3). Default: never. */
   readonly maxRuntimeSec?: number | undefined;
   /** 32 hex digits, or a W3C `traceparent` (§11). */
   readonly traceId?: string | undefined;

@@ -10,6 +10,8 @@ import type { World } from "../platform/world.ts";
 
 /** How long the issuer may take for its discovery document, and again for its keys: within the 10 s of a handshake. */
 const FETCH_WITHIN_MS = 3_000;
+/** Longest document of an issuer, in bytes; a set of a hundred keys with their certificates takes some 400 kB. */
+const MAX_DOCUMENT_BYTES = 1_048_576;
 /** Keys are fetched anew when they are this old. A key the issuer has withdrawn is good for that long. */
 const KEYS_FRESH_MS = 600_000;
 /** A token that names an unknown key has the keys fetched again, but not more often than this. */
@@ -57,13 +59,14 @@ export function createIssuerKeys(options: IssuerKeysOptions, world: World, log: 
   let told: Told | undefined;
   let failure: { readonly error: unknown; readonly at: number } | undefined;
 
-  async function open({ createRemoteJWKSet, jwksCache }: Jose): Promise<JWTVerifyGetKey> {
+  async function open({ createRemoteJWKSet, customFetch, jwksCache }: Jose): Promise<JWTVerifyGetKey> {
     const url = configured ?? (await discover(discovery as URL, issuer, world));
     const opened: KeyCache = {};
     const set = createRemoteJWKSet(url, {
       timeoutDuration: FETCH_WITHIN_MS,
       cooldownDuration: cooldownMs,
       cacheMaxAge: KEYS_FRESH_MS,
+      [customFetch]: fetchBounded,
       // jose fills in what it has fetched.
       [jwksCache]: opened as Required<KeyCache>,
     });
@@ -131,7 +134,7 @@ async function discover(url: URL, issuer: string, world: World): Promise<URL> {
     abort.abort(new Error(`${url} did not answer within ${FETCH_WITHIN_MS / 1000} s`)),
   );
   try {
-    const response = await fetch(url, {
+    const response = await fetchBounded(url.href, {
       signal: abort.signal,
       redirect: "manual",
       headers: { accept: "application/json" },
@@ -143,4 +146,17 @@ async function discover(url: URL, issuer: string, world: World): Promise<URL> {
   } finally {
     timer.cancel();
   }
+}
+
+/** @throws Error for an answer longer than `MAX_DOCUMENT_BYTES`, of which no more is read. */
+async function fetchBounded(url: string, options: RequestInit): Promise<Response> {
+  const { status, headers, body } = await fetch(url, options);
+  const pieces: Uint8Array[] = [];
+  let left = MAX_DOCUMENT_BYTES;
+  for await (const piece of body ?? []) {
+    left -= piece.length;
+    if (left < 0) throw new Error(`${url} answered with more than ${MAX_DOCUMENT_BYTES} bytes`);
+    pieces.push(piece);
+  }
+  return new Response(pieces.length === 0 ? null : Buffer.concat(pieces), { status, headers });
 }

@@ -258,6 +258,15 @@ describe("an issuer that is down", () => {
     await expect(jwt.authenticate(token)).rejects.toEqual(UNAVAILABLE);
   });
 
+  it.each(["endless", "elsewhere"] as const)("that answers %s is not read on, nor followed", async (mode) => {
+    issuer.mode = mode;
+    const token = await sign();
+    await expect((await source()).authenticate(token)).rejects.toEqual(UNAVAILABLE);
+    await expect((await source({ jwksUrl: issuer.jwksUrl })).authenticate(token)).rejects.toEqual(UNAVAILABLE);
+    expect(issuer.asked).toEqual(["/.well-known/openid-configuration", "/jwks"]);
+    expect(world.pendingTimers).toBe(0);
+  });
+
   it("that calls itself by another name is not believed", async () => {
     issuer.claimedIssuer = "https://elsewhere.example";
     await expect((await source()).authenticate(await sign())).rejects.toEqual(UNAVAILABLE);

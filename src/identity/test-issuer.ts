@@ -11,7 +11,7 @@ export interface TestIssuer {
   /** Paths that were asked for. */
   readonly asked: string[];
   /** What it answers with: its documents, an error, or nothing at all. */
-  mode: "good" | "error" | "silent";
+  mode: "good" | "error" | "silent" | "endless" | "elsewhere";
   /** The `issuer` of the discovery document. */
   claimedIssuer: string;
   /** Keys it publishes. */
@@ -37,8 +37,21 @@ export async function startTestIssuer(world: World): Promise<TestIssuer> {
       held.push(response);
       return;
     }
+    if (issuer.mode === "elsewhere" && !path.startsWith("/moved")) {
+      response.writeHead(302, { location: `/moved${path}` }).end();
+      return;
+    }
+    if (issuer.mode === "endless") {
+      response.writeHead(200, { "content-type": "application/json" });
+      const more = (): void => {
+        while (!response.destroyed && response.write(" ".repeat(65_536)));
+      };
+      response.on("drain", more);
+      more();
+      return;
+    }
     const body = path === "/jwks" ? { keys: issuer.keys } : { issuer: issuer.claimedIssuer, jwks_uri: issuer.jwksUrl };
-    response.writeHead(issuer.mode === "good" ? 200 : 500, { "content-type": "application/json" });
+    response.writeHead(issuer.mode === "error" ? 500 : 200, { "content-type": "application/json" });
     response.end(JSON.stringify(body));
   });
   server.listen(0, "127.0.0.1");

@@ -34,6 +34,11 @@ describe("without a policy", () => {
     expect(visibility.auditScopes(user("ann"))).toEqual(["default/ann"]);
     expect(visibility.auditScopes(operator("root"))).toEqual(["default/*", NOBODY_SCOPE]);
     expect(visibility.auditScopes(operator("root", "acme"))).toEqual(["acme/*"]);
+    expect([user("ann"), operator("root"), operator("root", "acme")].map(visibility.operatesRuntime)).toEqual([
+      false,
+      true,
+      false,
+    ]);
   });
 });
 

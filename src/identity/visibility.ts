@@ -33,6 +33,8 @@ export interface Visibility {
   observable(principal: Principal): readonly PrincipalPattern[];
   /** Whose audit the principal may read: their own and of what is theirs; operators, their tenant's. */
   auditScopes(principal: Principal): AuditQuery["scopes"];
+  /** Whether the principal may know what concerns nobody in particular, or everyone together: it runs the installation. */
+  operatesRuntime(principal: Principal): boolean;
   /** An entry as the principal may read it: nothing in it tells of a job that it may not see. */
   auditView(principal: Principal, entry: AuditEntry): AuditEntry;
 }
@@ -70,17 +72,22 @@ export function createVisibility(observe: ObservePolicy = {}): Visibility {
     mayControl,
     mayObserve,
     observable,
+    operatesRuntime,
     auditScopes(principal) {
       if (!isOperator(principal)) return [principalKey(principal)];
-      // What names nobody concerns the installation: whoever runs it is an operator of the tenant it begins with.
       const everyone = everyoneOf(principal.tenant);
-      return principal.tenant === DEFAULT_TENANT ? [everyone, NOBODY_SCOPE] : [everyone];
+      return operatesRuntime(principal) ? [everyone, NOBODY_SCOPE] : [everyone];
     },
     auditView(principal, entry) {
       const seen = entry.owner === null || mayObserve(principal, { principal: entry.owner });
       return seen ? entry : { ...entry, owner: null };
     },
   };
+}
+
+/** Who runs an installation is an operator of the tenant it begins with. */
+function operatesRuntime(principal: Principal): boolean {
+  return isOperator(principal) && principal.tenant === DEFAULT_TENANT;
 }
 
 function isOperator(principal: Principal): boolean {

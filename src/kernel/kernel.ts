@@ -25,7 +25,7 @@ import { completeRetention, Retention, type RetentionLimits } from "./job/retent
 import { Runner } from "./job/run.ts";
 import { RunSlots } from "./job/run-slots.ts";
 import { type CancelRequest, Stops } from "./job/stop.ts";
-import { type Accepted, Submissions, type SubmitRequest } from "./job/submit.ts";
+import { type Accepted, type BeginTrace, Submissions, type SubmitRequest } from "./job/submit.ts";
 import { type KernelEventName, KernelEventSource, type KernelListener } from "./kernel-events.ts";
 import type { Contributor } from "./log/contributor.ts";
 import { follow } from "./log/follow.ts";
@@ -44,6 +44,7 @@ import type {
   Store,
   StoredSession,
 } from "./ports.ts";
+import type { PrincipalKey } from "./principal.ts";
 import { StoreError } from "./store-error.ts";
 
 export interface KernelOptions {
@@ -57,6 +58,8 @@ export interface KernelOptions {
   readonly agents: Agents;
   readonly world: World;
   readonly log: Log;
+  /** Absent: jobs whose submitter names no trace get a trace id at random. */
+  readonly beginTrace?: BeginTrace | undefined;
   /** The faces that add rows to kernel transitions. */
   readonly contributors: readonly Contributor[];
   /** The store cannot tell what is on the disk any more: the process must end. */
@@ -143,6 +146,7 @@ export class Kernel {
       table: this.#table,
       runner: this.#runner,
       readJob: (id) => this.readJob(id),
+      beginTrace: options.beginTrace,
     });
     this.#stops = new Stops({ store, log, commits: this.#commits, table: this.#table, runner: this.#runner });
     this.#recovery = new Recovery({
@@ -157,6 +161,7 @@ export class Kernel {
     if (options.retention !== undefined) {
       this.#retention = new Retention({
         store,
+        commits: this.#commits,
         world,
         log,
         limits: completeRetention(options.retention),
@@ -212,6 +217,15 @@ export class Kernel {
     const stored = await this.#store.readJob(id);
     if (stored !== undefined) this.#retention?.touch(stored.root);
     return stored;
+  }
+
+  /**
+   * To be called while a commit is planned that names a job which may have ended, such as a follow of it. Keeps its
+   * history from being removed meanwhile.
+   * @returns false when it is gone, or just going: then the commit must not name the job.
+   */
+  keepHistory({ root }: Pick<JobRecord, "root">): boolean {
+    return this.#retention?.keep(root) ?? true;
   }
 
   /** Jobs, newest first; see `Listings.list`. */
@@ -288,11 +302,14 @@ export class Kernel {
     return this.#store.readLatest(job, codes);
   }
 
-  /** Jobs under way in this process, by status. */
-  countUnfinished(): Readonly<Record<"pending" | "running" | "ending", number>> {
+  /** Unfinished jobs in this process, by status; only of those principals that `isCounted`. */
+  countUnfinished(
+    isCounted: (principal: PrincipalKey) => boolean = () => true,
+  ): Readonly<Record<"pending" | "running" | "ending", number>> {
     const counts = { pending: 0, running: 0, ending: 0 };
     for (const { durable } of this.#table.values()) {
-      if (durable !== undefined && !isTerminal(durable.status)) counts[durable.status]++;
+      if (durable !== undefined && !isTerminal(durable.status) && isCounted(durable.principal))
+        counts[durable.status]++;
     }
     return counts;
   }

@@ -60,7 +60,7 @@ describe("the envelope [arcp-5-envelope]", () => {
     expect(read("not one", "to-client")).toBeUndefined();
   });
 
-  test("knows the span that calls, from trace_id or from extensions of envelope or payload", () => {
+  test("knows the span that calls, from trace_id or from extensions of envelope or payload [reading-trace-extension]", () => {
     const [traceId, other] = ["4bf92f3577b34da6a3ce929d0e0e4736", "1".repeat(32)];
     const headers = (trace: string) => ({
       "x-vendor.opentelemetry.tracecontext": { traceparent: `00-${trace}-00f067aa0ba902b7-01` },
@@ -170,13 +170,17 @@ describe("what comes in never throws", () => {
   });
 
   test("a payload is taken as deep as the limit, and no deeper", () => {
-    const submit = (levels: number): string =>
+    const submit = (levels: number, pad = ""): string =>
       withFields({
         type: "job.submit",
-        payload: { agent: "echo", input: JSON.parse("[".repeat(levels) + "]".repeat(levels)) },
+        payload: { agent: "echo", input: JSON.parse("[".repeat(levels) + "]".repeat(levels)), pad },
       });
-    expect(decode(submit(MAX_NESTING - 1), "to-runtime").ok).toBe(true);
-    expect(refusedField(submit(MAX_NESTING))).toBe("payload");
+    for (const pad of ["", "x".repeat(20_000)]) {
+      expect(decode(submit(MAX_NESTING - 1, pad), "to-runtime").ok).toBe(true);
+      expect(refusedField(submit(MAX_NESTING, pad))).toBe("payload");
+    }
+    // So long that it is told before it is parsed, which would hold everyone up.
+    expect(refusedField(`{"arcp":"1.1","id":"m","type":"job.submit","payload":${"[".repeat(500_000)}`)).toBe("payload");
   });
 });
 

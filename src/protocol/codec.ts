@@ -2,6 +2,7 @@
 import { readEnvelope } from "./envelope.ts";
 import { CodedError, type ErrorBody } from "./errors.ts";
 import { isId, isJsonObject, type JsonObject } from "./fields.ts";
+import { cutDeepText, SHORT_TEXT } from "./nesting.ts";
 import { check, isMissing, mustBe, type Problem } from "./problem.ts";
 import { type Direction, findMessage, type Message } from "./registry.ts";
 
@@ -25,14 +26,17 @@ export type Decoded<D extends Direction> = { readonly ok: true; readonly message
  * Messages to a runtime are taken strictly; of those to a client, what is only for display is not insisted on.
  */
 export function decode<D extends Direction>(text: string, direction: D): Decoded<D> {
+  // One level is the envelope's own.
+  const cut = direction === "to-runtime" ? cutDeepText(text, MAX_NESTING + 1) : undefined;
   let frame: unknown;
   try {
-    frame = JSON.parse(text);
+    frame = JSON.parse(cut ?? text);
   } catch {
     // The parser's own message quotes the frame, which may hold a token.
     return refuse({ field: "frame", message: "the frame is not JSON" });
   }
   if (!isJsonObject(frame)) return refuse(mustBe("frame", "a JSON object"));
+  if (cut !== undefined) return refuse(tooDeep(), frame);
   const read = readMessage(frame, text.length, direction);
   // A row decides what becomes of its own payload: `Message<D>` is derived from the same registry.
   return "field" in read ? refuse(read, frame) : { ok: true, message: read as Message<D> };
@@ -61,9 +65,9 @@ function readMessage(frame: JsonObject, length: number, direction: Direction): o
     if (envelope.job_id === undefined) return isMissing("job_id");
     if (envelope.event_seq === undefined) return isMissing("event_seq");
   }
-  // Every level costs two characters at least.
-  if (toRuntime && length > 2 * MAX_NESTING && nestsDeeper(envelope.payload, MAX_NESTING)) {
-    return mustBe("payload", `nested at most ${MAX_NESTING} deep`);
+  // Every level costs two characters at least; what is long was looked at as text.
+  if (toRuntime && length > 2 * MAX_NESTING && length <= SHORT_TEXT && nestsDeeper(envelope.payload, MAX_NESTING)) {
+    return tooDeep();
   }
 
   let payload = envelope.payload;
@@ -75,6 +79,10 @@ function readMessage(frame: JsonObject, length: number, direction: Direction): o
   }
   const checked = check(entry.payload, payload, "payload");
   return checked.ok ? { ...envelope, type, payload: checked.value } : checked.problem;
+}
+
+function tooDeep(): Problem {
+  return mustBe("payload", `nested at most ${MAX_NESTING} deep`);
 }
 
 function nestsDeeper(value: unknown, levels: number): boolean {

@@ -42,7 +42,10 @@ function isPatterns(value: unknown): value is Patterns {
   return Array.isArray(value) && value.length > 0 && value.every((pattern) => typeof pattern === "string");
 }
 
-/** Adds one problem for each entry of the map for which `right` returns a phrase that completes "must be …". */
+/**
+ * Adds a problem for the first entry of the map for which `right` returns a phrase that completes "must be …". One is all
+ * that is told, and there may be as many as a frame has room for.
+ */
 function checkEntries<Map extends object>(right: (key: string, value: unknown) => string | undefined) {
   return v.rawCheck<Map>(({ dataset, addIssue }) => {
     if (!dataset.typed) return;
@@ -52,6 +55,7 @@ function checkEntries<Map extends object>(right: (key: string, value: unknown) =
       const message = right(key, value);
       if (message === undefined) continue;
       addIssue({ message, input: value, path: [{ type: "unknown", origin: "value", input, key, value }] });
+      return;
     }
   });
 }

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Log } from "../platform/log.ts";
-import type { Timers } from "../platform/world.ts";
+import type { Clock, Timers } from "../platform/world.ts";
 import type { Connection } from "../transports/connection.ts";
 import type { HostRules } from "../transports/host-check.ts";
 import { createFindPeer, type ProxyRules } from "../transports/peer.ts";
@@ -10,11 +10,13 @@ import { acceptWebSocket, refuseUpgrade } from "../transports/websocket.ts";
 import type { ConnectionLimit } from "./connection-limit.ts";
 import { answerHttp, type HttpFace } from "./http-faces.ts";
 import { oneAtATime } from "./pipeline.ts";
+import { RefusalLog } from "./refusal-log.ts";
 
 /** Which requests are let in. */
 export interface EntranceRules extends HostRules, ProxyRules {}
 
 export interface EntranceEnvironment {
+  readonly clock: Clock;
   readonly timers: Timers;
   readonly log: Log;
   /** What answers plain HTTP: the first whose prefix fits. */
@@ -33,7 +35,8 @@ export interface Entrance {
 
 /** @throws TypeError for an entry of `trustedProxies` that is no address and no network. */
 export function createEntrance(rules: EntranceRules, environment: EntranceEnvironment): Entrance {
-  const { timers, log, faces, limit, isClosing, accept } = environment;
+  const { clock, timers, log, faces, limit, isClosing, accept } = environment;
+  const refusals = new RefusalLog(log, clock);
   const findPeer = createFindPeer(rules);
 
   function admit(request: IncomingMessage, socket: Duplex, head: Buffer) {
@@ -50,7 +53,7 @@ export function createEntrance(rules: EntranceRules, environment: EntranceEnviro
       const outcome = admit(request, socket, head);
       if (outcome.accepted) return accept(outcome.connection);
       const { status, reason } = outcome;
-      log.info({ status, reason, address: findPeer(request).address }, "refused a WebSocket");
+      refusals.add({ status, reason, address: findPeer(request).address });
     },
   };
 }

@@ -17,6 +17,8 @@ export function oneAtATime(timers: Timers, answer: Answer): Answer {
   const waiting = new WeakMap<Socket, (() => void)[]>();
 
   return (request, response) => {
+    // HTTP/2, on a server of somebody's, has bounds of its own, and its answers need no order.
+    if (request.httpVersionMajor > 1) return answer(request, response);
     const { socket } = request;
     const begin = (): void => {
       response.once("close", () => {

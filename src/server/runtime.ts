@@ -178,6 +178,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   /** In order: the first whose prefix fits answers. The console, at `/`, comes last. */
   const faces: readonly HttpFace[] = [healthFace, ready, metrics, api];
   const environment: EntranceEnvironment = {
+    clock: world.clock,
     timers: world.timers,
     log,
     faces,

@@ -36,7 +36,7 @@ export function createTestEntrance(
   const keep = (_: unknown, message: string): void => void logged.push(message);
   const log: Log = { ...silentLog, warn: keep, error: keep };
   return {
-    timers: createSystemWorld().timers,
+    ...createSystemWorld(),
     log,
     faces: FACES,
     limit: createConnectionLimit(max),

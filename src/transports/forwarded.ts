@@ -14,9 +14,13 @@ type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 const ENCRYPTED_PROTOCOLS: ReadonlySet<string> = new Set(["https", "wss"]);
 
-/** A list in a header, whose quoted parts may hold its separator. */
-const ELEMENT = /(?:"(?:[^"\\]|\\.)*"|[^",])+/g;
-const PARAMETER = /([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))/g;
+/**
+ * A list in a header, and the parameters of one element; quoted parts may hold the separators. A quote that is not closed
+ * reaches to the end, so that every part is looked at once: clients write much of this header, and may write anything.
+ */
+const ELEMENT = /(?:"(?:[^"\\]|\\.?)*(?:"|$)|[^",])+/gs;
+const PARAMETER = /(?:"(?:[^"\\]|\\.?)*(?:"|$)|[^";])+/gs;
+const QUOTED = /^"((?:[^"\\]|\\.)*)"$/s;
 
 function textOf(headers: Headers, name: string): string {
   const value = headers[name];
@@ -44,8 +48,11 @@ function xForwardedHops(headers: Headers): readonly Hop[] {
 function forwardedHops(headers: Headers): readonly Hop[] {
   return [...textOf(headers, "forwarded").matchAll(ELEMENT)].map(([element]) => {
     const parameters = new Map<string, string>();
-    for (const [, name = "", quoted, plain = ""] of element.matchAll(PARAMETER)) {
-      parameters.set(name.toLowerCase(), quoted?.replace(/\\(.)/g, "$1") ?? plain);
+    for (const [parameter] of element.matchAll(PARAMETER)) {
+      const [name = "", ...rest] = parameter.split("=");
+      const value = rest.join("=").trim();
+      const quoted = QUOTED.exec(value)?.[1];
+      parameters.set(name.trim().toLowerCase(), quoted?.replace(/\\(.)/gs, "$1") ?? value);
     }
     return {
       address: addressOf(parameters.get("for") ?? ""),
@@ -59,7 +66,22 @@ export function readHops(headers: Headers, header: ForwardedHeader): readonly Ho
   return header === "forwarded" ? forwardedHops(headers) : xForwardedHops(headers);
 }
 
+/** What proxies add, each in its own fashion. No client has a reason to. */
+const PROXY_HEADERS = [
+  "forwarded",
+  "via",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-port",
+  "x-forwarded-proto",
+  "x-forwarded-server",
+  "x-client-ip",
+  "x-real-ip",
+  "cf-connecting-ip",
+  "true-client-ip",
+] as const;
+
 /** Whether the request says of itself that it came by a proxy. */
 export function claimsProxy(headers: Headers): boolean {
-  return ["forwarded", "x-forwarded-for", "x-forwarded-proto"].some((name) => headers[name] !== undefined);
+  return PROXY_HEADERS.some((name) => headers[name] !== undefined);
 }

@@ -63,6 +63,13 @@ describe("refuseHost", () => {
     (origin) => expect(refuseHost({ host: "localhost:7777", origin }, LOCAL, {})).toContain("allowedOrigins"),
   );
 
+  test("refusals stay short, whatever was named", () => {
+    const long = "a".repeat(30_000);
+    for (const headers of [{ host: long }, { host: "localhost", origin: `http://${long}` }]) {
+      expect(refuseHost(headers, LOCAL, {})?.length).toBeLessThan(500);
+    }
+  });
+
   test("allowedOrigins adds whole origins", () => {
     const rules = { allowedOrigins: ["https://console.example.com"] };
     expect(refuseHost({ host: "localhost", origin: "https://Console.example.com" }, LOCAL, rules)).toBeUndefined();

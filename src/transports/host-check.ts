@@ -37,6 +37,13 @@ function normalHost(host: string): string | undefined {
   return hostnameOf(isIPv6(host) ? `[${host}]` : host);
 }
 
+/** Longest name repeated in a refusal, which is logged, too: whoever knocks writes these. */
+const MAX_NAME_SHOWN = 256;
+
+function shown(name: string): string {
+  return name.length > MAX_NAME_SHOWN ? `${name.slice(0, MAX_NAME_SHOWN)}…` : name;
+}
+
 /**
  * Why these headers are refused, as a sentence for the peer, or undefined when they are fine.
  * @param localAddress the address of ours that the connection came in on.
@@ -52,7 +59,8 @@ export function refuseHost(
     isLoopbackHost(hostname) ||
     hostname === plainAddress(localAddress) ||
     rules.allowedHosts?.some((host) => normalHost(host) === hostname);
-  if (!isKnown) return `This server is not known as ${hostname}. Add the name to allowedHosts if it is meant to be.`;
+  if (!isKnown)
+    return `This server is not known as ${shown(hostname)}. Add the name to allowedHosts if it is meant to be.`;
 
   const { origin } = headers;
   if (origin === undefined) return undefined;
@@ -61,5 +69,5 @@ export function refuseHost(
   // Ports may differ: no cookie or other ambient right is honoured here that a neighbouring port could ride on.
   const isSameHost = page !== undefined && (page === hostname || (isLoopbackHost(page) && isLoopbackHost(hostname)));
   if (isSameHost) return undefined;
-  return `Pages of origin ${origin} may not connect to ${hostname}. Add the origin to allowedOrigins if they are meant to.`;
+  return `Pages of origin ${shown(origin)} may not connect to ${shown(hostname)}. Add the origin to allowedOrigins if they are meant to.`;
 }

@@ -7,13 +7,16 @@ interface From {
   readonly address?: string;
   readonly headers?: IncomingHttpHeaders;
   readonly encrypted?: boolean;
+  /** Default: that of no request in particular. */
+  readonly httpVersion?: string;
 }
 
-function requestFrom({ address = "127.0.0.1", headers = {}, encrypted }: From): IncomingMessage {
+function requestFrom({ address = "127.0.0.1", headers = {}, encrypted, httpVersion }: From): IncomingMessage {
   const socket = new Socket();
   Object.defineProperty(socket, "remoteAddress", { value: address });
   const request = new IncomingMessage(encrypted === undefined ? socket : Object.assign(socket, { encrypted }));
   Object.assign(request.headers, headers);
+  if (httpVersion !== undefined) request.httpVersion = httpVersion;
   return request;
 }
 
@@ -27,9 +30,16 @@ describe("without a trusted proxy", () => {
     ["nor loopback that a proxy passes on", { headers: { "x-forwarded-for": "203.0.113.9" } }, false],
     ["nor with the other header", { headers: { forwarded: "for=203.0.113.9;proto=https" } }, false],
     ["nor with the scheme alone", { headers: { "x-forwarded-proto": "https" } }, false],
+    ["nor with a header of its own", { headers: { "x-real-ip": "203.0.113.9" } }, false],
+    ["nor with no word on the client", { headers: { via: "1.1 proxy" } }, false],
   ])("%s", (_, from, confidential) => {
     const address = from.headers === undefined ? (from.address ?? "127.0.0.1") : "unknown";
     expect(find({}, from)).toEqual({ address, confidential });
+  });
+
+  test("loopback in HTTP/1.0 is a proxy that says nothing, and nobody before it is local", () => {
+    expect(find({}, { httpVersion: "1.0" })).toEqual({ address: "unknown", confidential: false });
+    expect(find({}, { httpVersion: "1.1" })).toEqual({ address: "127.0.0.1", confidential: true });
   });
 
   test("what a client says of itself is not believed", () => {
@@ -82,6 +92,9 @@ describe("a trusted proxy", () => {
     ["says nothing at all", {}, "unknown", false],
     ["by IPv6", { address: "fd00::5", ...xff("203.0.113.9") }, "203.0.113.9", true],
     ["by an address with a zone", { address: "fd00::5%eth0", ...xff("203.0.113.9") }, "203.0.113.9", true],
+    ["on this machine tells of who is local", xff("127.0.0.1"), "127.0.0.1", true],
+    ["on another one tells of who is local there", { address: "10.0.0.7", ...xff("127.0.0.1") }, "unknown", true],
+    ["is not overruled by a neighbour of another proxy", xff("127.0.0.1, 10.0.0.9"), "unknown", true],
     [
       "is told by one header alone",
       { headers: { ...xff("203.0.113.9").headers, ...forwarded("for=192.0.2.1").headers } },
@@ -103,8 +116,20 @@ describe("a trusted proxy", () => {
     ["a hidden client", "for=_hidden;proto=https", "unknown", true],
     ["no scheme", "for=203.0.113.9", "203.0.113.9", false],
     ["an open quote", 'for="203.0.113.9', "unknown", false],
+    ["a quote of the client's open before it", 'for=127.0.0.1;proto=https, for=", for=203.0.113.9', "unknown", false],
+    ["an escape that escapes nothing", 'for="203.0.113.9\\', "unknown", false],
   ])("writes Forwarded with %s", (_, value, address, confidential) => {
     expect(find({ ...rules, forwardedHeader: "forwarded" }, forwarded(value))).toEqual({ address, confidential });
+  });
+
+  // What looks again and again for the end of a word or a quote takes minutes for these.
+  test.each([
+    ["words", "a".repeat(200_000)],
+    ["quotes", `"${'\\"'.repeat(100_000)}`],
+    ["escapes before quotes", '\\"'.repeat(100_000)],
+    ["parameters", "for=a;".repeat(30_000)],
+  ])("passes on a header full of %s, and it is read as fast as any", (_, value) => {
+    expect(find({ ...rules, forwardedHeader: "forwarded" }, forwarded(value)).address).toBe("unknown");
   });
 
   test("of another header than it was said to set is not heard", () => {

@@ -52,21 +52,27 @@ export function createFindPeer({ trustedProxies = [], forwardedHeader = "x-forwa
   const isTrusted = createAddressList(trustedProxies);
 
   /** Never an address of ours for somebody elsewhere: being local gives rights. */
-  function locate({ headers, socket }: IncomingMessage): Pick<Peer, "address" | "confidential"> {
+  function locate({ headers, httpVersion, socket }: IncomingMessage): Pick<Peer, "address" | "confidential"> {
     const direct = plainAddress(socket.remoteAddress ?? UNKNOWN);
     if (!isTrusted(direct)) {
       const isEncrypted = "encrypted" in socket && socket.encrypted === true;
-      // By a proxy of this machine that nobody told us of: who is before it, and how far away, is not known.
-      if (isLoopbackAddress(direct) && claimsProxy(headers)) return { address: UNKNOWN, confidential: false };
+      // By a proxy of this machine that nobody told us of: who is before it, and how far away, is not known. One that
+      // adds no header at all gives itself away by HTTP/1.0, which nginx speaks unless told otherwise.
+      const isProxied = claimsProxy(headers) || httpVersion === "1.0";
+      if (isLoopbackAddress(direct) && isProxied) return { address: UNKNOWN, confidential: false };
       return { address: direct, confidential: isEncrypted || isLoopbackAddress(direct) };
     }
     // From our end backwards for as long as the hop's end is trusted: what lies before that, anybody may have written.
     const hops = readHops(headers, forwardedHeader).toReversed();
     let address = UNKNOWN;
     let confidential = hops.length > 0;
+    let isHere = isLoopbackAddress(direct);
     for (const hop of hops) {
       confidential &&= hop.encrypted;
       address = plainAddress(hop.address ?? UNKNOWN);
+      // Loopback of another machine, where a proxy saw it, or nobody did.
+      if (isLoopbackAddress(address) && !isHere) address = UNKNOWN;
+      isHere &&= isLoopbackAddress(address);
       if (!isTrusted(address)) break;
     }
     return { address, confidential };

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { echo } from "../../kernel/test-kernel.ts";
 import { createTestApi, type TestApi } from "../test-api.ts";
 
@@ -97,6 +97,26 @@ describe("GET /api/artifacts/{artifact_id}", () => {
     expect(foreign).toMatchObject({ status: 404, json: { error: { code: "JOB_NOT_FOUND" } } });
     expect(foreign.json.error.message.replace("art_1", "art_2")).toBe(none.json.error.message);
     expect(await api.call(path, { token: null })).toMatchObject({ status: 401 });
+  });
+
+  it("[law-principals-apart] tells others nothing in their audit either: not of which job it is, nor that it is", async () => {
+    const api = await createTestApi({ agents: [echo] });
+    const { path, job } = await anArtifact(api, "x", "application/octet-stream");
+    for (const asked of [path, "/api/artifacts/art_2"]) await api.call(asked, { token: "you" });
+    const looked = (artifact: string) => ({
+      at: expect.any(String),
+      action: "job.read",
+      allowed: false,
+      principal: "t/you",
+      details: { artifact },
+    });
+    const audit = async (token: string, query = "") => (await api.call(`/api/audit${query}`, { token })).json.entries;
+    await vi.waitFor(async () => expect(await audit("you")).toEqual([looked("art_2"), looked("art_1")]));
+    expect(await audit("you", `?job=${job}`)).toEqual([]);
+    expect(await audit("me")).toEqual([{ ...looked("art_1"), owner: "t/me" }]);
+    await api.call(path, { token: "boss" });
+    const seen = { ...looked("art_1"), principal: "t/boss", owner: "t/me", job_id: job, allowed: true };
+    await vi.waitFor(async () => expect(await audit("me", `?job=${job}`)).toEqual([seen]));
   });
 
   it.each([

@@ -11,7 +11,7 @@ import { HttpError } from "../api-error.ts";
 import type { Caller } from "../caller.ts";
 import type { App, RouteContext } from "../route.ts";
 import { Bytes, Name, Nothing } from "../schemas.ts";
-import { findVisibleJob } from "../visible-job.ts";
+import { lookAt } from "../visible-job.ts";
 
 const PATH = "/api/artifacts/:artifact_id";
 
@@ -65,15 +65,13 @@ function notFound(id: string): CodedError {
   return new CodedError("JOB_NOT_FOUND", `there is no artifact ${id} that you may see`);
 }
 
+/** Which job it is of is nothing to who may not see that job: neither in the answer nor in the audit. */
 async function findArtifact(context: RouteContext, { principal }: Caller, id: string): Promise<ArtifactRow> {
   const artifact = await context.kernel.readArtifact(id);
-  if (artifact === undefined) throw notFound(id);
-  try {
-    await findVisibleJob(context, principal, artifact.job);
-  } catch (error) {
-    // Which job it is of is nothing to who may not see that job.
-    throw error instanceof CodedError && error.code === "JOB_NOT_FOUND" ? notFound(id) : error;
-  }
+  const job = artifact && (await context.kernel.readJob(artifact.job));
+  const mayKnow = job !== undefined && context.visibility.mayObserve(principal, job);
+  const asked = { job: mayKnow ? job.id : null, details: { artifact: id } };
+  if (!lookAt(context, principal, job, asked) || artifact === undefined) throw notFound(id);
   return artifact;
 }
 

@@ -1,9 +1,9 @@
 /** `GET /api/jobs/{job_id}/events`: a job's log as lines of JSON, to its end as it is now, or as it goes on. */
 import Type, { type Static } from "typebox";
 import type { JobId } from "../../kernel/ids.ts";
+import { readLog } from "../../kernel/log/read-log.ts";
 import { type EntryKind, EVENT_KINDS, messageOfCode } from "../../protocol/event-kinds.ts";
 import { invalidField } from "../api-error.ts";
-import { readLog } from "../log-reading.ts";
 import type { App, RouteContext } from "../route.ts";
 import { JobParams } from "../schemas.ts";
 import { TERMINAL_CODES } from "../terminal.ts";

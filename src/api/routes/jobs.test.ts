@@ -210,11 +210,12 @@ describe("POST /api/jobs", () => {
   });
 
   it("takes the trace from a traceparent", async () => {
-    const { call } = await createTestApi({ agents: AGENTS });
+    const { call, kernel } = await createTestApi({ agents: AGENTS });
     const trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     const headers = { traceparent: `00-${trace}-00f067aa0ba902b7-01` };
     const answer = await call("/api/jobs", { method: "POST", body: { agent: "echo" }, headers });
     expect(answer.json.trace_id).toBe(trace);
+    expect((await kernel.readJob(answer.json.job_id))?.traceParent).toBe("00f067aa0ba902b7-01");
     const none = await call("/api/jobs", {
       method: "POST",
       body: { agent: "echo" },

@@ -1,5 +1,6 @@
 /** `POST /api/jobs`: the fields of `job.submit` (§7.1), over HTTP. */
 import Type from "typebox";
+import { LEASE_LIMITS } from "../../kernel/authority/lease.ts";
 import type { Accepted, SubmitRequest } from "../../kernel/job/submit.ts";
 import { invalidField } from "../api-error.ts";
 import { JobListing } from "../job-view.ts";
@@ -19,13 +20,18 @@ const Body = Type.Object(
     }),
     input: Type.Optional(Type.Unknown()),
     lease_request: Type.Optional(
-      Type.Record(Type.String(), Type.Array(Type.String()), { description: "namespace to patterns" }),
+      Type.Record(Type.String(), Type.Array(Type.String(), { maxItems: LEASE_LIMITS.patterns }), {
+        maxProperties: LEASE_LIMITS.namespaces,
+        description: "namespace to patterns",
+      }),
     ),
     lease_constraints: Type.Optional(
       Type.Object(
         {
           expires_at: Type.Optional(Type.String({ description: "ISO 8601 in UTC with the suffix Z" })),
-          max_budget: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])),
+          max_budget: Type.Optional(
+            Type.Union([Type.String(), Type.Array(Type.String(), { maxItems: LEASE_LIMITS.currencies })]),
+          ),
         },
         { additionalProperties: false },
       ),

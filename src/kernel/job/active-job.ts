@@ -64,6 +64,8 @@ export class ActiveJob implements TransitionSource {
   #idempotency: IdempotencyRow | undefined;
   /** These two are absent for nearly all commits. */
   #steps: StepRow[] | undefined;
+  /** UTF-16 units of the values of `#steps`. */
+  #stepLength = 0;
   #artifacts: ArtifactRow[] | undefined;
   #listeners: CommitListener[] = [];
   #room: PromiseWithResolvers<void> | undefined;
@@ -126,7 +128,12 @@ export class ActiveJob implements TransitionSource {
   }
 
   addStep(step: StepRow): void {
-    this.#steps ??= [];
+    if (this.#steps === undefined) {
+      this.#steps = [];
+      this.#stepLength = 0;
+    }
+    assertAwaited(this.#stepLength);
+    this.#stepLength += step.value?.length ?? 0;
     this.#steps.push(step);
     this.touch();
   }
@@ -161,6 +168,8 @@ export class ActiveJob implements TransitionSource {
     const accepted = this.#accepted;
     const moved = this.#stateChanged;
     const ended = this.#ended;
+    const length =
+      this.#buffer.bytes + (this.#steps === undefined ? 0 : this.#stepLength) + (this.#input?.text.length ?? 0);
     const chunks = this.#buffer.take(record.id);
     const rows: { -readonly [Table in keyof Rows]?: Rows[Table] } = {};
     if (accepted) rows.jobs = [record];
@@ -185,6 +194,7 @@ export class ActiveJob implements TransitionSource {
       claim: accepted && record.root === record.id ? undefined : this.claim,
       transition: { job: record, accepted, moved, ended, chunks },
       rows,
+      length,
       committed: () => {
         this.#durable = record;
         this.#finish(waiters, undefined);

@@ -132,6 +132,28 @@ describe("an artifact", () => {
     expect(test.world.pendingTimers).toBe(0);
   });
 
+  it("is found by a sweep that is asked for while another has looked past it", async () => {
+    const { artifacts, removeUnnamed } = watched();
+    const looking = Promise.withResolvers<void>();
+    const slow: Artifacts = {
+      ...artifacts,
+      sweep: async (findNamed) => {
+        const removed = await artifacts.sweep(findNamed);
+        await looking.promise;
+        return removed;
+      },
+    };
+    const test = await createTestKernel({ artifacts: slow });
+    const first = test.kernel.sweepArtifacts();
+    await test.world.settle();
+    // Its name went meanwhile.
+    (await artifacts.put(bytes(4))).release();
+    const [second, third] = [test.kernel.sweepArtifacts(), test.kernel.sweepArtifacts()];
+    looking.resolve();
+    expect(await settled(test, Promise.all([first, second, third]))).toEqual([0, 1, 1]);
+    expect(await removeUnnamed(test)).toBe(0);
+  });
+
   it("is spared by a sweep while it is on its way to the store", async () => {
     const test = await running();
     test.store.hold();

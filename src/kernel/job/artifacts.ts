@@ -48,6 +48,8 @@ export class JobArtifacts {
   readonly #limits: ArtifactLimits;
   #closed = false;
   #sweeping: Promise<number> | undefined;
+  /** The sweep that follows the one under way. */
+  #nextSweep: Promise<number> | undefined;
   #orphanSweep: Timer | undefined;
   readonly #counts = { artifacts: 0, bytes: 0 };
 
@@ -120,8 +122,22 @@ export class JobArtifacts {
     return this.#artifacts.open(artifact.sha256, range);
   }
 
-  /** Removes contents that no artifact names any more, and tells how many. A second call joins the one under way. */
+  /**
+   * Removes contents that no artifact names any more, and tells how many. While a sweep is under way, which has looked at
+   * some contents already, one more follows it, for whoever asks meanwhile.
+   */
   sweep(): Promise<number> {
+    if (this.#sweeping === undefined) return this.#sweep();
+    this.#nextSweep ??= this.#sweeping
+      .catch(() => {})
+      .then(() => {
+        this.#nextSweep = undefined;
+        return this.#sweep();
+      });
+    return this.#nextSweep;
+  }
+
+  #sweep(): Promise<number> {
     this.#sweeping ??= this.#artifacts
       .sweep(async (digests) => {
         if (this.#closed) throw new CodedError("INTERNAL_ERROR", "the runtime is closing");
@@ -137,7 +153,7 @@ export class JobArtifacts {
   async close(): Promise<void> {
     this.#closed = true;
     this.#orphanSweep?.cancel();
-    await this.#sweeping?.catch(() => {});
+    await (this.#nextSweep ?? this.#sweeping)?.catch(() => {});
   }
 
   #count(bytes: number): void {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { JobHost } from "../agents-port.ts";
 import { anAgent, createTestKernel, say } from "../test-kernel.ts";
+import { MAX_STEP_LENGTH } from "./attempt.ts";
 
 const LIMIT = 65_536;
 const FULL = { code: "E", payload: { code: "INTERNAL_ERROR", details: { limit: "maxLogBytes", bytes: LIMIT } } };
@@ -69,5 +70,35 @@ describe("a job that fills its log", () => {
     const { submit, log } = await createTestKernel({ agents: [stepping], jobLimits: { maxLogBytes: LIMIT } });
     const { job } = await submit("stepping");
     expect((await log(job.id)).at(-1)).toMatchObject(FULL);
+  });
+});
+
+describe("the values of steps", () => {
+  const record = async (host: JobHost, name: string, length: number) => host.recordStep(name, "1".repeat(length));
+
+  it("have a length of their own, and the step is refused beyond it", async () => {
+    const refusals: unknown[] = [];
+    const stepping = anAgent("stepping", async (host) => {
+      await record(host, "fits", MAX_STEP_LENGTH);
+      await record(host, "too long", MAX_STEP_LENGTH + 1).catch((error: unknown) => refusals.push(error));
+      return {};
+    });
+    const { submit, store } = await createTestKernel({ agents: [stepping] });
+    const { job } = await submit("stepping");
+    expect(refusals).toMatchObject([{ code: "INVALID_REQUEST", details: { field: "step.value" } }]);
+    expect((await store.readSteps(job.id)).map(({ name }) => name)).toEqual(["fits"]);
+  });
+
+  it("that nobody awaits do not pile up without end", async () => {
+    const statuses: string[] = [];
+    const hasty = anAgent("hasty", async (host) => {
+      const steps = Array.from({ length: 32 }, (_, step) => record(host, `${step}`, MAX_STEP_LENGTH));
+      for (const { status } of await Promise.allSettled(steps)) statuses.push(status);
+      return {};
+    });
+    const { submit, stored } = await createTestKernel({ agents: [hasty] });
+    const { job } = await submit("hasty");
+    expect(new Set(statuses)).toEqual(new Set(["fulfilled", "rejected"]));
+    expect((await stored(job.id)).status).toBe("success");
   });
 });

@@ -60,6 +60,50 @@ describe("an ended job's history", () => {
     expect(await Promise.all(others.map((id) => exists(test, id)))).toEqual([...Array(7).fill(false), true, true]);
   });
 
+  it("is named by no commit once it is gone, however long that commit had to wait", async () => {
+    const test = await createTestKernel({ agents: [echo], retention: { maxAgeSec: 1 } });
+    const { kernel, world, store } = test;
+    const { job } = await test.submit("echo");
+    const session = { id: "s", principal: "t/me", features: [], createdAt: 0, newestToken: "x", presentedToken: null };
+    await store.commit({ claims: [], rows: { sessions: [session] } });
+    // Read, chosen to be removed, and only then named: a commit before it takes its time.
+    const read = await kernel.readJob(job.id);
+    store.hold();
+    let outcome: string | undefined;
+    kernel.plan(() => ({ rows: { releases: [{ session: "s", upTo: 1 }] }, committed() {} }));
+    await world.settle();
+    expect(store.held).toBe(1);
+    await world.advance(3 * ROUND_MS);
+    kernel.plan(() => {
+      if (read === undefined || !kernel.keepHistory(read)) {
+        outcome = "gone";
+        return undefined;
+      }
+      const follow = { session: "s", job: job.id, cursor: 0, mayCancel: false, since: 0 };
+      return {
+        rows: { follows: [follow] },
+        committed: () => {
+          outcome = "followed";
+        },
+        failed: () => {
+          outcome = "failed";
+        },
+      };
+    });
+    store.release();
+    await world.advance(3 * ROUND_MS);
+    expect([outcome, await exists(test, job.id)]).toEqual(["gone", false]);
+  });
+
+  it("stays when a commit that is being planned names it", async () => {
+    const test = await createTestKernel({ agents: [echo], retention: { maxAgeSec: 1 } });
+    const { job } = await test.submit("echo");
+    await test.world.advance(65_000);
+    expect(test.kernel.keepHistory(job)).toBe(true);
+    await test.world.advance(10_000);
+    expect(await exists(test, job.id)).toBe(true);
+  });
+
   it("[reading-retention] stays while a session's stream needs it", async () => {
     const follows: Contributor = {
       contribute: (transitions) => ({

@@ -1,12 +1,14 @@
 /**
  * Keeps the history of ended jobs within an age and a size. A tree is chosen first and removed a while later, unless
- * somebody has read of it meanwhile: so that nothing is taken from under a reader, and no commit that is under way names
- * a job that is gone. It goes in short steps with pauses between, so that no job waits long for the store.
+ * somebody has read of it meanwhile: so that nothing is taken from under a reader. It goes between two commits, and
+ * whoever then plans to name it asks first (`keep`): so that no commit names a job that is gone, however slow the store.
+ * It goes in short steps with pauses between, so that no job waits long for the store.
  */
 import type { Log } from "../../platform/log.ts";
 import type { Timer, World } from "../../platform/world.ts";
 import type { JobId } from "../ids.ts";
-import type { JobPlace, Store } from "../ports.ts";
+import type { GroupCommit } from "../log/group-commit.ts";
+import type { JobPlace, RemovalStep, Store } from "../ports.ts";
 import { StoreError } from "../store-error.ts";
 
 export interface RetentionLimits {
@@ -32,6 +34,10 @@ const PAGES_PER_LOOK = 64;
 const TREES_PER_STEP = 64;
 const TREES_PER_STEP_FOR_SIZE = 4;
 const PAUSE_MS = 10;
+/** And this many times as long as the step took, where looking at who needs what takes long. */
+const PAUSE_PER_STEP = 4;
+/** Trees remembered as gone: those removed last, for whoever read of them before and is slow to say so. */
+const MAX_REMEMBERED = 16_384;
 
 /** @throws RangeError that names the limit and what it may be. */
 export function completeRetention(given: Partial<RetentionLimits> = {}): RetentionLimits {
@@ -55,6 +61,7 @@ interface Removing {
 
 export class Retention {
   readonly #store: Store;
+  readonly #commits: GroupCommit;
   readonly #world: World;
   readonly #log: Log;
   readonly #limits: RetentionLimits;
@@ -62,6 +69,8 @@ export class Retention {
   readonly #onRemoved: () => void;
   /** Roots to be removed. Whoever reads of one takes it out. */
   readonly #chosen = new Set<JobId>();
+  /** Roots that are gone, or just going. */
+  readonly #gone = new Set<JobId>();
   /** Where the last look ended; undefined when it came to the end. */
   #lookedTo: JobPlace | undefined;
   #timer: Timer | undefined;
@@ -69,6 +78,7 @@ export class Retention {
 
   constructor(options: {
     store: Store;
+    commits: GroupCommit;
     world: World;
     log: Log;
     limits: RetentionLimits;
@@ -77,6 +87,7 @@ export class Retention {
     onRemoved: () => void;
   }) {
     this.#store = options.store;
+    this.#commits = options.commits;
     this.#world = options.world;
     this.#log = options.log;
     this.#limits = options.limits;
@@ -101,6 +112,15 @@ export class Retention {
   /** Somebody reads of this tree: it stays for now. */
   touch(root: JobId): void {
     this.#chosen.delete(root);
+  }
+
+  /**
+   * A commit that is being planned names a job of this tree: it stays for now.
+   * @returns false when it is gone, or just going: then the commit must not name it.
+   */
+  keep(root: JobId): boolean {
+    this.#chosen.delete(root);
+    return !this.#gone.has(root);
   }
 
   /** Marks what may go, and removes it after the grace period. */
@@ -135,13 +155,13 @@ export class Retention {
   /** One step: what is left of trees removed before, or the next trees. Ends early once the size is what it may be. */
   async #remove({ isForSize, total: before, more: isLeft }: Removing): Promise<void> {
     if (isForSize && !isLeft && (await this.#store.readSize()) <= this.#limits.maxBytes) this.#chosen.clear();
-    const roots = isLeft ? [] : [...this.#chosen].slice(0, isForSize ? TREES_PER_STEP_FOR_SIZE : TREES_PER_STEP);
-    for (const root of roots) this.#chosen.delete(root);
-    const { removed, more } = await this.#store.removeTrees(roots);
+    const trees = isForSize ? TREES_PER_STEP_FOR_SIZE : TREES_PER_STEP;
+    const { removed, more, tookMs } = await this.#removeBetweenCommits(isLeft ? 0 : trees);
     const total = before + removed;
     if (this.#closed) return;
     if (more || this.#chosen.size > 0) {
-      this.#after(PAUSE_MS, () => this.#remove({ isForSize, total, more }));
+      const pauseMs = Math.max(PAUSE_MS, tookMs * PAUSE_PER_STEP);
+      this.#after(pauseMs, () => this.#remove({ isForSize, total, more }));
       return;
     }
     if (total > 0) {
@@ -150,6 +170,44 @@ export class Retention {
     }
     // There may be more to go than could be chosen at once.
     this.#after(total >= CHOSEN_FOR_SIZE ? PAUSE_MS : LOOK_EVERY_MS, () => this.#choose());
+  }
+
+  /** Removes the next trees, at most so many. Plans of follows that are made before it have kept theirs. */
+  #removeBetweenCommits(most: number): Promise<RemovalStep & { readonly tookMs: number }> {
+    const { clock } = this.#world;
+    return new Promise((resolve, reject) => {
+      this.#commits.plan(() => {
+        const startedAt = clock.now();
+        const roots = [...this.#chosen].slice(0, most);
+        for (const root of roots) {
+          this.#chosen.delete(root);
+          this.#gone.add(root);
+        }
+        this.#removeTrees(roots).then((step) => resolve({ ...step, tookMs: clock.now() - startedAt }), reject);
+        return undefined;
+      });
+    });
+  }
+
+  async #removeTrees(roots: readonly JobId[]): Promise<RemovalStep> {
+    try {
+      const step = await this.#store.removeTrees(roots);
+      if (step.removed < roots.length) await this.#recall(roots);
+      return step;
+    } catch (error) {
+      for (const root of roots) this.#gone.delete(root);
+      throw error;
+    } finally {
+      for (const root of this.#gone) {
+        if (this.#gone.size <= MAX_REMEMBERED) break;
+        this.#gone.delete(root);
+      }
+    }
+  }
+
+  /** Some were left as they are, since a stream needs them. */
+  async #recall(roots: readonly JobId[]): Promise<void> {
+    for (const root of roots) if ((await this.#store.readJob(root)) !== undefined) this.#gone.delete(root);
   }
 
   #after(delayMs: number, work: () => Promise<void>): void {

@@ -176,6 +176,13 @@ describe("submitting with an idempotency key", () => {
     expect(await kernel.listJobs({ principals: ["t/me"], limit: 10 })).toHaveLength(1);
   });
 
+  it("refuses a key that a store would take for another", async () => {
+    const { submit } = await createTestKernel({ agents: [echo] });
+    for (const idempotencyKey of ["\ud800", "\ud801", "a\udc00b"]) {
+      await expect(submit("echo", 1, { idempotencyKey })).rejects.toThrow(refusal("INVALID_REQUEST"));
+    }
+  });
+
   it("[reading-idempotency-scope] keeps the keys of principals apart", async () => {
     const { submit } = await createTestKernel({ agents: [echo] });
     const mine = await submit("echo", 1, keyed);

@@ -44,6 +44,12 @@ export interface Accepted {
   readonly repeated: boolean;
 }
 
+/** The trace that a job belongs to, and the span of it that submits the job. */
+export type JobTrace = Pick<JobRecord, "traceId" | "traceParent">;
+
+/** Begins a trace for a job of this agent, whose submitter named none; undefined where nothing is traced. */
+export type BeginTrace = (agent: string) => JobTrace | undefined;
+
 export class Submissions {
   readonly #agents: Agents;
   readonly #store: Store;
@@ -51,10 +57,14 @@ export class Submissions {
   readonly #table: JobTable;
   readonly #runner: Runner;
   readonly #readJob: (id: JobId) => Promise<JobRecord | undefined>;
+  readonly #beginTrace: BeginTrace | undefined;
   /** Submissions with a key that are not durable yet, by principal and key: a repeat waits for them. */
   readonly #underWay = new Map<string, Promise<unknown>>();
 
-  /** @param options.readJob the job as it was last committed. */
+  /**
+   * @param options.readJob the job as it was last committed.
+   * @param options.beginTrace absent: trace ids are drawn.
+   */
   constructor(options: {
     agents: Agents;
     store: Store;
@@ -62,6 +72,7 @@ export class Submissions {
     table: JobTable;
     runner: Runner;
     readJob: (id: JobId) => Promise<JobRecord | undefined>;
+    beginTrace?: BeginTrace | undefined;
   }) {
     this.#agents = options.agents;
     this.#store = options.store;
@@ -69,6 +80,7 @@ export class Submissions {
     this.#table = options.table;
     this.#runner = options.runner;
     this.#readJob = options.readJob;
+    this.#beginTrace = options.beginTrace;
   }
 
   /**
@@ -80,7 +92,12 @@ export class Submissions {
   async submit(request: SubmitRequest, accepted: (answer: Accepted) => void): Promise<void> {
     const key = request.idempotencyKey;
     if (key === undefined) return this.#accept(request, undefined, accepted);
-
+    // A store keeps text as UTF-8, where every half of a character is the same: two keys would be one.
+    if (!key.isWellFormed()) {
+      throw new CodedError("INVALID_REQUEST", "idempotency_key must be well-formed Unicode, without lone surrogates", {
+        details: { field: "idempotency_key" },
+      });
+    }
     const idempotency = { principal: principalKey(request.principal), key, digest: digestOf(parametersOf(request)) };
     const slot = `${idempotency.principal}\n${key}`;
     for (let before = this.#underWay.get(slot); before !== undefined; before = this.#underWay.get(slot)) {
@@ -134,6 +151,7 @@ export class Submissions {
     this.#runner.assertRoom(principal, agent);
     const id = this.#world.ids.next("job");
     const text = textOf(request.input);
+    const begun = request.traceId === undefined ? this.#beginTrace?.(agent.name) : undefined;
     const record: JobRecord = {
       ...INITIAL_STATE,
       id,
@@ -143,8 +161,8 @@ export class Submissions {
       session: request.session,
       agent: agent.name,
       version: agent.version,
-      traceId: request.traceId ?? toHex(this.#world.random.bytes(TRACE_ID_BYTES)),
-      traceParent: request.traceParent ?? null,
+      traceId: request.traceId ?? begun?.traceId ?? toHex(this.#world.random.bytes(TRACE_ID_BYTES)),
+      traceParent: request.traceParent ?? begun?.traceParent ?? null,
       lease: lease === null ? null : JSON.stringify(lease),
       createdAt: now,
       deadlineAt: request.maxRuntimeSec === undefined ? null : now + Math.ceil(request.maxRuntimeSec * 1000),

@@ -58,7 +58,7 @@ function setUp(faces: readonly string[] = []) {
   });
 
   /** A source whose job is inserted by its first commit, and claimed by later ones. */
-  const source = (id: JobId): TransitionSource => {
+  const source = (id: JobId, length = 100): TransitionSource => {
     let inserted = false;
     return {
       stage() {
@@ -70,6 +70,7 @@ function setUp(faces: readonly string[] = []) {
           claim: accepted ? undefined : { root: id, epoch: 1 },
           transition: { job, accepted, moved: false, ended: false, chunks: [] },
           rows: accepted ? { jobs: [job] } : { jobUpdates: [{ ...job, status: "running" as const }] },
+          length,
           committed: () => heard.push(`${id} committed`),
           failed: (error) => heard.push(`${id} failed: ${(error as Error).name}`),
         };
@@ -135,6 +136,29 @@ describe("group commit", () => {
     await world.settle();
     expect(batches).toEqual([]);
     await expect(commits.idle()).resolves.toBeUndefined();
+  });
+
+  it("ends a batch that is long, and goes on with the rest in its order", async () => {
+    const { world, commits, batches, source } = setUp();
+    const sources = ["job_1", "job_2", "job_3", "job_4", "job_5"].map((id) => source(id, 600_000));
+    for (const each of sources) commits.touch(each);
+    await world.settle();
+    expect(batches.map(({ rows }) => rows.jobs?.map(({ id }) => id))).toEqual([
+      ["job_1", "job_2"],
+      ["job_3", "job_4"],
+      ["job_5"],
+    ]);
+    await expect(commits.idle()).resolves.toBeUndefined();
+  });
+
+  it("lets nobody who waits from a long batch wait for whoever came later", async () => {
+    const { world, commits, batches, source } = setUp();
+    const [first, second, third] = ["job_1", "job_2", "job_3"].map((id) => source(id, 2_000_000));
+    for (const each of [first, second, third]) commits.touch(each as TransitionSource);
+    world.timers.soon(() => commits.touch(first as TransitionSource));
+    await world.settle();
+    const written = batches.map(({ rows }) => [...(rows.jobs ?? []), ...(rows.jobUpdates ?? [])].map(({ id }) => id));
+    expect(written).toEqual([["job_1"], ["job_2"], ["job_3"], ["job_1"]]);
   });
 
   it("claims each tree once, except those whose root the batch inserts", async () => {

@@ -1,6 +1,7 @@
 /**
  * Group commit: everything that became dirty in one turn of the event loop goes to the store as one batch, with the
- * rows the faces add to it. One commit is in flight at a time; what comes meanwhile waits for the next.
+ * rows the faces add to it. One commit is in flight at a time; what comes meanwhile waits for the next. Where many have
+ * much to write, a batch ends once it is long: the rest waits in its order, so that nobody is held up by one long commit.
  *
  * Commit, then publish: `committed` callbacks run only after the store has answered, kernel first, faces after, in the
  * order in which things were added. A refused tree is dropped and the rest is planned and committed again; any other
@@ -19,6 +20,8 @@ export interface Staged {
   readonly claim: TreeClaim | undefined;
   readonly transition: Transition;
   readonly rows: Partial<Rows>;
+  /** About how much there is to write, in UTF-16 units. */
+  readonly length: number;
   committed(): void;
   failed(error: unknown): void;
 }
@@ -37,6 +40,8 @@ export class StaleTreeError extends Error {
 }
 
 const NO_ROWS: Partial<Rows> = {};
+/** From this length on nobody is added to a batch: some 10 to 20 ms of writing, and what one job may add beyond. */
+const MAX_BATCH_LENGTH = 1_048_576;
 
 export class GroupCommit {
   readonly #store: Store;
@@ -99,9 +104,16 @@ export class GroupCommit {
     this.#plans = [];
 
     const staged: Staged[] = [];
+    let length = 0;
     for (const source of sources) {
+      if (length >= MAX_BATCH_LENGTH) {
+        this.#sources.add(source);
+        continue;
+      }
       const part = source.stage();
-      if (part !== undefined) staged.push(part);
+      if (part === undefined) continue;
+      staged.push(part);
+      length += part.length;
     }
     this.#inFlight = true;
     try {

@@ -6,7 +6,6 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Registry } from "prom-client";
 import type { Authenticator } from "../../identity/authenticator.ts";
 import type { Visibility } from "../../identity/visibility.ts";
-import { NOBODY_SCOPE } from "../../kernel/audit/audit-row.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { Log } from "../../platform/log.ts";
 import type { Peer } from "../../transports/connection.ts";
@@ -17,7 +16,7 @@ import type { Gauged } from "./registry.ts";
 export interface MetricsFaceOptions extends Gauged {
   readonly kernel: Pick<Kernel, "audit">;
   readonly authenticator: Authenticator;
-  readonly visibility: Pick<Visibility, "auditScopes">;
+  readonly visibility: Pick<Visibility, "operatesRuntime">;
   readonly log: Log;
 }
 
@@ -55,7 +54,7 @@ export function createMetricsFace(options: MetricsFaceOptions): HttpFace {
       return { status: 401, message: "the token is unknown, revoked or expired" };
     }
     // What concerns everyone is for those who run the installation, and not for operators of one tenant among others.
-    if (visibility.auditScopes(principal).includes(NOBODY_SCOPE)) return undefined;
+    if (visibility.operatesRuntime(principal)) return undefined;
     return { status: 403, message: "metrics tell of everyone: they are for operators of the installation" };
   }
 

@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import type { Artifacts } from "../../kernel/ports.ts";
 import { createPins, DIGESTS_AT_ONCE } from "./pins.ts";
 
-export function createMemoryArtifacts(): Artifacts {
-  const contents = new Map<string, Buffer>();
+/** @param contents what is there already, by digest; changes with what is put and swept. Default: nothing. */
+export function createMemoryArtifacts(contents = new Map<string, Buffer>()): Artifacts {
   const pins = createPins();
 
   return {

@@ -6,6 +6,8 @@ import { allOfArcp } from "./migrations/002-all-of-arcp.ts";
 
 /** In order; a released one never changes. */
 const MIGRATIONS: readonly string[] = [initial, allOfArcp];
+/** Of the databases this code writes. */
+export const SCHEMA_VERSION: number = MIGRATIONS.length;
 
 /** @throws StoreError when the database is from a newer version; it is left as it was. */
 export function migrate(database: Database, file: string): void {

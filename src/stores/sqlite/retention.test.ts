@@ -61,6 +61,26 @@ it("a large log goes step by step, also over a restart, while its job is gone at
   expect(await store.readHeads(["other"])).toEqual(new Map([["other", 16]]));
 });
 
+it("large inputs and steps go step by step as well, and are nobody's meanwhile", async () => {
+  const text = `"${"x".repeat(MIB)}"`;
+  const ids = Array.from({ length: 8 }, (_, index) => `job ${index}`);
+  for (const id of ids) await putEnded(id);
+  const steps = ids.flatMap((job) => ["one", "two"].map((name) => ({ job, name, value: text })));
+  await store.commit({
+    claims: [],
+    rows: { jobs: [aJob("other")], steps: [{ job: "other", name: "one", value: "1" }] },
+  });
+  await store.commit({ claims: [], rows: { inputs: ids.map((job) => ({ job, text })), steps } });
+  const before = await store.readSize();
+  expect(await store.removeTrees(ids)).toEqual({ removed: 8, more: true });
+  expect(before - (await store.readSize())).toBeLessThan(4 * MIB);
+  expect(await store.readSteps("job 7")).toEqual([]);
+  let left = 0;
+  while ((await store.removeTrees([])).more) left++;
+  expect(left).toBeGreaterThan(8);
+  expect([await countRows("inputs"), await countRows("steps"), await countRows("removals")]).toEqual([0, 1, 1]);
+});
+
 it("freed pages are used again", async () => {
   await putEnded("first", 4);
   await store.removeTrees(["first"]);

@@ -1,6 +1,7 @@
 /**
- * Removing the history of ended job trees. A tree's rows go in one transaction; its log, which may be large, goes with
- * them as far as one short transaction can hold it, and step by step after that (`removals` lists what is left over).
+ * Removing the history of ended job trees. A tree's rows go in one transaction; its inputs, steps and logs, which may be
+ * large, go with them as far as one short transaction can hold them, and step by step after that (`removals` lists the
+ * jobs of which something is left over).
  * Freed pages are used again; the file does not shrink.
  *
  * Idempotency keys of removed jobs stay behind without a meaning, since an index to find them by job would be written at
@@ -15,7 +16,7 @@ import { LAST_SEQ, SEQ_BITS } from "./log.ts";
 
 /** Jobs looked at for one page of removable trees. */
 const JOBS_LOOKED_AT = 512;
-/** What one step removes of logs at most: so many rows, or as many as reach this many bytes. */
+/** What one step removes of inputs, steps and logs at most: so many rows, or as many as reach this many bytes. */
 const ROWS_PER_STEP = 256;
 const BYTES_PER_STEP = 2_097_152;
 /** Keys without a job are looked for after so many removals, so many rows a step. */
@@ -44,9 +45,7 @@ export function createRetention(database: Database, keys: Keys) {
     `SELECT job FROM follows WHERE job IN (SELECT value FROM json_each(?1))
     UNION SELECT job FROM segments WHERE job IN (SELECT value FROM json_each(?1))`,
   );
-  const deleteOf = ["inputs WHERE job", "steps WHERE job", "artifacts WHERE job", "jobs WHERE key"].map((rows) =>
-    database.prepare(`DELETE FROM ${rows} = ?`),
-  );
+  const deleteOf = ["artifacts WHERE job", "jobs WHERE key"].map((rows) => database.prepare(`DELETE FROM ${rows} = ?`));
   const insertRemoval = database.prepare("INSERT INTO removals (job) VALUES (?)");
   /** The newest stays, done or not: by it no key is given twice. */
   const selectRemoval = database.prepare<{ job: number }>(
@@ -63,6 +62,14 @@ export function createRetention(database: Database, keys: Keys) {
   const deleteRows = database.prepare(
     `DELETE FROM chunks WHERE id BETWEEN ?1 << ${SEQ_BITS} AND (?1 << ${SEQ_BITS}) + ?2`,
   );
+  const selectInput = database.prepare<{ bytes: number }>(
+    "SELECT octet_length(text) AS bytes FROM inputs WHERE job = ?",
+  );
+  const deleteInput = database.prepare("DELETE FROM inputs WHERE job = ?");
+  const selectSteps = database.prepare<{ key: number; bytes: number | null }>(
+    "SELECT rowid AS key, octet_length(value) AS bytes FROM steps WHERE job = ? LIMIT ?",
+  );
+  const deleteStep = database.prepare("DELETE FROM steps WHERE rowid = ?");
   const selectLastKey = database.prepare<{ principal: string; key: string }>(
     `SELECT principal, key FROM (SELECT principal, key FROM idempotency WHERE (principal, key) > (?, ?)
       ORDER BY principal, key LIMIT ${KEYS_PER_STEP}) ORDER BY principal DESC, key DESC LIMIT 1`,
@@ -92,22 +99,37 @@ export function createRetention(database: Database, keys: Keys) {
     return new Set(selectNeeded.all(JSON.stringify(jobs.map(({ key }) => key))).map(({ job }) => job));
   }
 
-  function removeLogs(): boolean {
+  /** Removes what is left of removed jobs, the oldest first. True when the step is full. */
+  function removeLeftovers(): boolean {
     let rows = ROWS_PER_STEP;
     let bytes = BYTES_PER_STEP;
+    const isFull = (): boolean => rows <= 0 || bytes <= 0;
+    const count = (removed: number | null): void => {
+      rows--;
+      bytes -= removed ?? 0;
+    };
     for (let next = selectRemoval.get(); next !== undefined; next = selectRemoval.get()) {
-      let last: number | undefined;
-      let count = 0;
-      for (const row of selectRows.iterate(next.job, rows)) {
-        last = row.seq;
-        count++;
-        bytes -= row.bytes;
-        if (bytes <= 0) break;
+      const { job } = next;
+      const input = selectInput.get(job);
+      if (input !== undefined) {
+        deleteInput.run(job);
+        count(input.bytes);
       }
-      if (last !== undefined) deleteRows.run(next.job, last);
-      rows -= count;
-      if (rows <= 0 || bytes <= 0) return true;
-      finishRemoval.run(next.job);
+      if (isFull()) return true;
+      for (const step of selectSteps.all(job, rows)) {
+        deleteStep.run(step.key);
+        count(step.bytes);
+        if (isFull()) return true;
+      }
+      let last: number | undefined;
+      for (const row of selectRows.iterate(job, rows)) {
+        last = row.seq;
+        count(row.bytes);
+        if (isFull()) break;
+      }
+      if (last !== undefined) deleteRows.run(job, last);
+      if (isFull()) return true;
+      finishRemoval.run(job);
     }
     deleteRemovals.run();
     return false;
@@ -167,7 +189,7 @@ export function createRetention(database: Database, keys: Keys) {
           removed++;
         }
         removedSinceSearch += removed;
-        return removeLogs() || removeKeys();
+        return removeLeftovers() || removeKeys();
       });
       return { removed, more };
     },
