@@ -41,14 +41,22 @@ export async function endHiddenFollows(parts: Parts, session: Session, principal
 
 function unfollowAll({ kernel, outbox }: Parts, session: Session, jobs: readonly JobId[]): Promise<void> {
   return new Promise((resolve, reject) => {
-    kernel.plan(() => ({
-      rows: { unfollows: jobs.map((job) => ({ session: session.id, job })) },
-      committed: () => {
-        for (const job of jobs) outbox.unfollow(session.stream, job);
-        resolve();
-      },
-      failed: (cause) =>
-        reject(new CodedError("INTERNAL_ERROR", "the end of subscriptions could not be stored; try again", { cause })),
-    }));
+    kernel.plan(() => {
+      if (!outbox.has(session.stream)) {
+        reject(new CodedError("RESUME_WINDOW_EXPIRED", `session ${session.id} is over`));
+        return undefined;
+      }
+      return {
+        rows: { unfollows: jobs.map((job) => ({ session: session.id, job })) },
+        committed: () => {
+          for (const job of jobs) outbox.unfollow(session.stream, job);
+          resolve();
+        },
+        failed: (cause) =>
+          reject(
+            new CodedError("INTERNAL_ERROR", "the end of subscriptions could not be stored; try again", { cause }),
+          ),
+      };
+    });
   });
 }

@@ -75,7 +75,8 @@ function unsubscribe({ kernel, outbox, session }: HandlerContext, job: JobId): v
   if (stream.follows.get(job)?.mayCancel !== false) return;
   return new Promise((resolve, reject) => {
     kernel.plan(() => {
-      if (!outbox.has(stream)) {
+      // What has ended by itself meanwhile may be gone from the store as well: no commit may name it.
+      if (!outbox.has(stream) || !stream.follows.has(job)) {
         resolve();
         return undefined;
       }

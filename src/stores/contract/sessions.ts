@@ -71,6 +71,17 @@ export function describeSessions(subject: Subject): void {
       expect(await subject.followsOf("s")).toEqual([aFollow("s", "b", 0)]);
     });
 
+    it("takes the end of a follow for done when its job is gone, and writes the rest of the batch", async () => {
+      await subject.put({ follows: [aFollow("s", "a", 0), aFollow("s", "b", 0)] });
+      await subject.put({
+        unfollows: [
+          { session: "s", job: "nobody" },
+          { session: "s", job: "a" },
+        ],
+      });
+      expect(await subject.followsOf("s")).toEqual([aFollow("s", "b", 0)]);
+    });
+
     it("frees segments up to a place, and keeps their cursors", async () => {
       await subject.put({
         follows: [aFollow("s", "a", 0), aFollow("s", "b", 0)],

@@ -114,8 +114,11 @@ export function createSessions(database: Database, keys: Keys) {
     follow({ session, job, cursor, mayCancel, since }: Follow): void {
       writeFollow.run(keys.sessionKey(session), keys.jobKey(job), cursor, mayCancel ? 1 : 0, since);
     },
+    /** A job that is gone is followed by nobody. */
     unfollow({ session, job }: Unfollow): void {
-      deleteFollow.run(keys.sessionKey(session), keys.jobKey(job));
+      const found = keys.findJob(job);
+      const key = keys.sessionKey(session);
+      if (found !== undefined) deleteFollow.run(key, found.key);
     },
     place(segment: Segment): void {
       requireFilledSegment(segment);
