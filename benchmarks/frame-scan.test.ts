@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { eventSeqOf, isJobEvent, numberAfter } from "./frame-scan.ts";
+import { acceptedRequestOf, eventSeqOf, isJobEvent, jobIdOf, numberAfter, textAfter } from "./frame-scan.ts";
 
 describe("numberAfter", () => {
   test("reads the digits after the first marker", () => {
@@ -11,6 +11,26 @@ describe("numberAfter", () => {
     expect(numberAfter("abc", "x:")).toBeUndefined();
     expect(numberAfter('x:"7"', "x:")).toBeUndefined();
     expect(numberAfter("x:", "x:")).toBeUndefined();
+  });
+});
+
+describe("textAfter", () => {
+  test("reads up to the quote that follows the first marker", () => {
+    expect(textAfter('{"a":"one","b":"two","a":"three"}', '"a":"')).toBe("one");
+    expect(textAfter('{"a":""}', '"a":"')).toBe("");
+  });
+
+  test("finds nothing without marker or quote, nor where something is escaped", () => {
+    expect(textAfter('{"b":"one"}', '"a":"')).toBeUndefined();
+    expect(textAfter('{"a":"one', '"a":"')).toBeUndefined();
+    expect(textAfter('{"a":"o\\"ne"}', '"a":"')).toBeUndefined();
+  });
+
+  test("tells the job of a message, and the request of an acceptance alone", () => {
+    const accepted = '{"type":"job.accepted","job_id":"job_1","payload":{"job_id":"job_1","request_id":"msg_7"}}';
+    expect([jobIdOf(accepted), acceptedRequestOf(accepted)]).toEqual(["job_1", "msg_7"]);
+    const refused = '{"type":"session.error","payload":{"request_id":"msg_7"}}';
+    expect([jobIdOf(refused), acceptedRequestOf(refused)]).toEqual([undefined, undefined]);
   });
 });
 

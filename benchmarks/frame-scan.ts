@@ -22,6 +22,26 @@ export function numberAfter(text: string, marker: string): number | undefined {
   return position === start ? undefined : value;
 }
 
+/** The text between the first `marker` and the quote that follows it; undefined where there is none, or it has escapes. */
+export function textAfter(text: string, marker: string): string | undefined {
+  const found = text.indexOf(marker);
+  if (found < 0) return undefined;
+  const start = found + marker.length;
+  const end = text.indexOf('"', start);
+  const between = end < 0 ? "\\" : text.slice(start, end);
+  return between.includes("\\") ? undefined : between;
+}
+
+/** The job that an envelope is about. */
+export function jobIdOf(frame: string): string | undefined {
+  return textAfter(frame, '"job_id":"');
+}
+
+/** The request that a `job.accepted` answers; undefined for every other message. */
+export function acceptedRequestOf(frame: string): string | undefined {
+  return frame.includes('"type":"job.accepted"') ? textAfter(frame, '"request_id":"') : undefined;
+}
+
 /** The envelope's place in its session's stream (§8.3); undefined for messages that have none. */
 export function eventSeqOf(frame: string): number | undefined {
   return numberAfter(frame, EVENT_SEQ);

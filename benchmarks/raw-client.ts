@@ -3,7 +3,7 @@
  * server. It really checks the stream: no gap, no repeat, exactly one terminal for each job. Any breach fails
  * everything that is being awaited.
  */
-import { eventSeqOf, isJobEvent } from "./frame-scan.ts";
+import { acceptedRequestOf, eventSeqOf, isJobEvent, jobIdOf } from "./frame-scan.ts";
 import { type FrameSocket, openFrameSocket } from "./frame-socket.ts";
 import { StreamCheck, type StreamTally } from "./stream-check.ts";
 import { Deadlines, REPLY_TIMEOUT_MS, STREAM_TIMEOUT_MS } from "./within.ts";
@@ -38,11 +38,23 @@ interface Envelope {
 }
 
 /** How a job ended, as its terminal message told it. */
-export interface Terminal {
-  readonly type: "job.result" | "job.error";
-  readonly payload: Readonly<Record<string, unknown>>;
+export class Terminal {
   /** `performance.now()` at its arrival. */
-  readonly arrivedAt: number;
+  readonly arrivedAt = performance.now();
+  readonly #text: string;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  get type(): "job.result" | "job.error" {
+    return this.#text.includes('"type":"job.result"') ? "job.result" : "job.error";
+  }
+
+  /** Parsed when it is asked for: most of what is run is only waited for. */
+  get payload(): Readonly<Record<string, unknown>> {
+    return (JSON.parse(this.#text) as Envelope).payload;
+  }
 }
 
 export interface SubmittedJob {
@@ -80,6 +92,9 @@ export class RawClient {
   readonly #deadlines = new Deadlines();
   /** Replies being awaited, by the id of the request. */
   readonly #replies = new Map<string, PromiseWithResolvers<Envelope>>();
+  /** Acceptances being awaited, by the id of the request; each resolves with the job's id. */
+  readonly #submissions = new Map<string, PromiseWithResolvers<string>>();
+  #acceptances = 0;
   /** Terminals of jobs just accepted, by the id of the request, until the submitter takes them. */
   readonly #accepted = new Map<string, Promise<Terminal>>();
   readonly #terminals = new Map<string, PromiseWithResolvers<Terminal>>();
@@ -122,15 +137,16 @@ export class RawClient {
 
   /** Submits a job; resolves once it is accepted. @throws Error when it is refused. */
   async submit(agent: string, input: unknown): Promise<SubmittedJob> {
+    if (this.#failure !== undefined) throw this.#failure;
     const requestId = this.#newId();
-    const { payload } = await this.#exchange(requestId, "job.submit", {
-      agent,
-      input,
-      idempotency_key: `${this.#sessionId}-${requestId}`,
-    });
+    const submission = Promise.withResolvers<string>();
+    this.#submissions.set(requestId, submission);
+    this.#deadlines.set(requestId, submission, REPLY_TIMEOUT_MS, "reply to job.submit");
+    this.#send(requestId, "job.submit", { agent, input, idempotency_key: `${this.#sessionId}-${requestId}` });
+    const id = await submission.promise;
     const terminal = this.#accepted.get(requestId) as Promise<Terminal>;
     this.#accepted.delete(requestId);
-    return { id: payload.job_id as string, terminal };
+    return { id, terminal };
   }
 
   /** Follows a job of another session from here on (§7.6); resolves once it is subscribed to. @throws Error when that is refused. */
@@ -241,16 +257,33 @@ export class RawClient {
 
   #receive(text: string): void {
     const eventSeq = eventSeqOf(text);
-    if (eventSeq === undefined) return this.#control(JSON.parse(text) as Envelope);
+    if (eventSeq === undefined) {
+      const accepted = acceptedRequestOf(text);
+      return accepted === undefined ? this.#control(JSON.parse(text) as Envelope) : this.#jobAccepted(accepted, text);
+    }
     this.#stream.placed(eventSeq, text.length);
     const event = isJobEvent(text);
     if (eventSeq % FRAMES_PER_PARSE === 1) checkScan(text, eventSeq, event);
     if (event) this.onEvent?.(text);
-    else this.#ended(JSON.parse(text) as Envelope);
+    else this.#ended(text);
     if (eventSeq - this.#acked >= EVENTS_PER_ACK) {
       this.#acked = eventSeq;
       this.#send(`msg_ack${eventSeq}`, "session.ack", { last_processed_seq: eventSeq });
     }
+  }
+
+  #jobAccepted(requestId: string, text: string): void {
+    const jobId = jobIdOf(text);
+    const submission = this.#submissions.get(requestId);
+    if (jobId === undefined) throw new Error(`an acceptance names no job: ${text.slice(0, 400)}`);
+    if (submission === undefined)
+      throw new Error(`job.accepted answers ${requestId}, which was not asked or is answered already`);
+    if (this.#acceptances++ % FRAMES_PER_PARSE === 0) checkAcceptance(text, requestId, jobId);
+    this.#submissions.delete(requestId);
+    this.#deadlines.met(requestId);
+    // At once, not when the submitter's promise runs: the terminal may be in the same read.
+    this.#accepted.set(requestId, this.#expectTerminal(jobId));
+    submission.resolve(jobId);
   }
 
   #control(envelope: Envelope): void {
@@ -266,7 +299,6 @@ export class RawClient {
         });
       case "session.pong":
         return this.#answer(payload.ping_nonce as string, envelope);
-      case "job.accepted":
       case "job.subscribed":
         // At once, not when the submitter's promise runs: the terminal may be in the same read.
         this.#accepted.set(payload.request_id as string, this.#expectTerminal(payload.job_id as string));
@@ -299,27 +331,37 @@ export class RawClient {
     return terminal.promise;
   }
 
-  #ended(envelope: Envelope): void {
-    const { type, payload } = envelope;
-    if (type !== "job.result" && type !== "job.error")
-      throw new Error(`${type} has an event_seq and is neither event nor terminal`);
-    const jobId = envelope.job_id ?? (payload.job_id as string);
+  #ended(text: string): void {
+    const jobId = jobIdOf(text);
+    if (jobId === undefined || !TERMINAL.test(text))
+      throw new Error(`a frame has an event_seq and is neither event nor terminal: ${text.slice(0, 400)}`);
     this.#stream.ended(jobId);
     this.#deadlines.met(jobId);
-    this.#terminals.get(jobId)?.resolve({ type, payload, arrivedAt: performance.now() });
+    this.#terminals.get(jobId)?.resolve(new Terminal(text));
     this.#terminals.delete(jobId);
   }
 
   #fail(error: Error): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;
-    for (const key of [...this.#replies.keys(), ...this.#terminals.keys()]) this.#deadlines.met(key);
-    for (const reply of this.#replies.values()) reply.reject(error);
-    for (const terminal of this.#terminals.values()) terminal.reject(error);
+    const waiting = [...this.#replies, ...this.#submissions, ...this.#terminals];
+    for (const [key, { reject }] of waiting) {
+      this.#deadlines.met(key);
+      reject(error);
+    }
     this.#replies.clear();
+    this.#submissions.clear();
     this.#leaving = true;
     this.#socket?.cut();
   }
+}
+
+const TERMINAL = /"type":"job\.(result|error)"/;
+
+function checkAcceptance(text: string, requestId: string, jobId: string): void {
+  const { type, payload } = JSON.parse(text) as Envelope;
+  if (type === "job.accepted" && payload.request_id === requestId && payload.job_id === jobId) return;
+  throw new Error(`scanning an acceptance gave another answer than parsing it: ${text.slice(0, 400)}`);
 }
 
 function checkScan(text: string, eventSeq: number, event: boolean): void {
