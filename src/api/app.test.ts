@@ -180,11 +180,14 @@ describe("what is refused", () => {
     for (const body of [
       "[".repeat(1_000_000),
       `{"agent":"echo","input":${"[".repeat(400_000)}${"]".repeat(400_000)}}`,
+      `{"agent":"echo","input":${"[".repeat(256)}${"]".repeat(256)}}`,
     ]) {
       const answer = await call("/api/jobs", { method: "POST", body, headers });
       expect(answer).toMatchObject({ status: 400, json: { error: { details: { field: "body" } } } });
       expect(answer.json.error.message).toContain("nested at most");
     }
+    const body = `{"agent":"echo","input":${"[".repeat(255)}${"]".repeat(255)}}`;
+    expect(await call("/api/jobs", { method: "POST", body, headers })).toMatchObject({ status: 201 });
   });
 
   it("is not an input whose fields have unusual names: it comes to the agent as it was sent", async () => {

@@ -6,7 +6,8 @@ import type { IncomingMessage } from "node:http";
 import fastifySwagger from "@fastify/swagger";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { type FastifyReply, type FastifyRequest, fastify } from "fastify";
-import { principalKey } from "../kernel/principal.ts";
+import { type PrincipalKey, principalKey } from "../kernel/principal.ts";
+import { RoundRobin } from "../platform/round-robin.ts";
 import { refusalOf } from "./api-error.ts";
 import type { ApiOptions } from "./api-options.ts";
 import { identify } from "./caller.ts";
@@ -31,7 +32,6 @@ import { addJobs } from "./routes/jobs.ts";
 import { addOpenApi } from "./routes/openapi.ts";
 import { addSubmit } from "./routes/submit.ts";
 import { ErrorAnswer, NoQuery } from "./schemas.ts";
-import { Turns } from "./turns.ts";
 import { compileValidator } from "./validation.ts";
 
 /** Longest body of a request, in bytes: as of a frame. */
@@ -69,7 +69,12 @@ export async function buildApi(options: ApiOptions, addressOf: (request: Incomin
   const followers = new Followers(options, answers);
   const rates = new RequestRates(options.requestRate, world.clock);
   const table = new RouteTable();
-  const turns = new Turns(world.timers);
+  /**
+   * Principal after principal, for what is read; all who are nobody share theirs. A page of a listing takes some
+   * milliseconds, and a hundred may be asked for at a time. As many wait as there are requests under way, which the port
+   * bounds. What is written is not held back: together it is one commit.
+   */
+  const turns = new RoundRobin<PrincipalKey | null>(world.timers);
 
   const refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const refusal = refusalOf(error);

@@ -44,7 +44,10 @@ export interface JwtOptions {
   /** Default: 30. At most 300. */
   readonly clockToleranceSec?: number;
   readonly claims?: ClaimNames;
-  /** How long a token that names an unknown key waits for keys to be fetched again, in milliseconds. Default: 30,000. */
+  /**
+   * A token that names an unknown key has the keys fetched again, but no sooner than this after they last were, in
+   * milliseconds; until then it is refused. Default: 30,000.
+   */
   readonly cooldownMs?: number;
 }
 

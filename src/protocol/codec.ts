@@ -2,7 +2,7 @@
 import { readEnvelope } from "./envelope.ts";
 import { CodedError, type ErrorBody } from "./errors.ts";
 import { isId, isJsonObject, type JsonObject } from "./fields.ts";
-import { cutDeepText, SHORT_TEXT } from "./nesting.ts";
+import { cutDeepText, nestsDeeper, SHORT_TEXT } from "./nesting.ts";
 import { check, isMissing, mustBe, type Problem } from "./problem.ts";
 import { type Direction, findMessage, type Message } from "./registry.ts";
 
@@ -83,13 +83,6 @@ function readMessage(frame: JsonObject, length: number, direction: Direction): o
 
 function tooDeep(): Problem {
   return mustBe("payload", `nested at most ${MAX_NESTING} deep`);
-}
-
-function nestsDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  if (levels === 0) return true;
-  for (const inner of Object.values(value)) if (nestsDeeper(inner, levels - 1)) return true;
-  return false;
 }
 
 function refuse({ field, message }: Problem, frame: JsonObject = {}): Refused {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { cutDeepText } from "./nesting.ts";
+import { cutDeepText, nestsDeeper } from "./nesting.ts";
 
 const long = (text: string) => text.padEnd(20_000);
 
@@ -36,4 +36,10 @@ describe("long JSON text", () => {
   test("of backslashes is looked through as fast as any", () => {
     expect(cutDeepText(`"${"\\".repeat(500_000)}"${'\\"'.repeat(250_000)}`, 10)).toBeUndefined();
   });
+});
+
+test("a parsed value nests deeper where its own level is one too many", () => {
+  const nested = JSON.parse(`[1,${'{"a":'.repeat(9)}0${"}".repeat(9)}]`);
+  expect(nestsDeeper(nested, 9)).toBe(true);
+  expect(nestsDeeper(nested, 10)).toBe(false);
 });

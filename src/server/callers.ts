@@ -9,11 +9,14 @@ import type { Log } from "../platform/log.ts";
 import type { Timers, World } from "../platform/world.ts";
 
 export interface CallerOptions {
-  /** Who may call, in place of everything below. Default: the tokens in `<data>/tokens.json`, and what is below. */
+  /**
+   * Who may call, in place of everything below; has 10 seconds to say so. Default: the tokens in `<data>/tokens.json`, and
+   * what is below.
+   */
   readonly authenticator?: Authenticator;
   /** Issuers whose JWTs are accepted, beside the tokens of the data directory. */
   readonly jwt?: JwtOptions | readonly JwtOptions[];
-  /** Accepts tokens that something of yours knows, asked before all others. */
+  /** Accepts tokens that something of yours knows, asked before all others; each has 10 seconds to answer. */
   readonly tokenSources?: readonly TokenSource[];
   /**
    * Lets whoever brings no token in, as the principal `anonymous`, from loopback addresses only; the runtime then refuses

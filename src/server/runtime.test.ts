@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { connect as connectSocket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -44,6 +44,15 @@ async function temporaryDirectory(): Promise<string> {
   cleanUps.push(() => rm(directory, { recursive: true }));
   return directory;
 }
+
+it.each([{ maxConnections: 0 }, { heartbeatIntervalSec: 0 }, { limits: { maxFollowsPerSession: 0 } }])(
+  "opens nothing when a bound makes no sense: %j",
+  async (bounds) => {
+    const data = await temporaryDirectory();
+    await expect(createRuntime({ agents: [echo], data, authenticator, ...bounds })).rejects.toThrow(RangeError);
+    expect(await readdir(data)).toEqual([]);
+  },
+);
 
 describe("a runtime's port", () => {
   async function listening() {

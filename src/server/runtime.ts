@@ -93,6 +93,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const { data = DEFAULT_DATA, world = createSystemWorld(), log = silentLog } = options;
   const bounds = readBounds(options);
   const { contentLimits } = bounds;
+  const limit = createConnectionLimit(bounds.maxConnections);
   const tracing = await createTracing();
   const agents = createAgentRegistry(options.agents, world, { ...contentLimits, tracing });
   const visibility = createVisibility(options.observe);
@@ -182,7 +183,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     timers: world.timers,
     log,
     faces,
-    limit: createConnectionLimit(bounds.maxConnections),
+    limit,
     isClosing: () => closing !== undefined,
     accept: (connection) => gateway.accept(connection),
   };

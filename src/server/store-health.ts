@@ -2,7 +2,7 @@
  * Whether the store takes what it is given, judged by the commits themselves: a full disk shows in those that fail, and its
  * end in one that succeeds.
  */
-import type { KernelEventName, KernelListener } from "../kernel/kernel-events.ts";
+import type { Kernel } from "../kernel/kernel.ts";
 import type { Clock } from "../platform/world.ts";
 
 /**
@@ -10,10 +10,6 @@ import type { Clock } from "../platform/world.ts";
  * disk has room again: after this time it is tried.
  */
 export const FAILING_MS = 30_000;
-
-interface Told {
-  on<Name extends KernelEventName>(name: Name, listener: KernelListener<Name>): () => void;
-}
 
 export class StoreHealth {
   readonly #clock: Clock;
@@ -23,7 +19,7 @@ export class StoreHealth {
     this.#clock = clock;
   }
 
-  watch(kernel: Told): void {
+  watch(kernel: Pick<Kernel, "on">): void {
     kernel.on("commit:failed", () => {
       this.#failedAt = this.#clock.now();
     });

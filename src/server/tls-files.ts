@@ -86,8 +86,8 @@ export function watchTlsFiles(
       const pair = await readTlsPair(options);
       if (stopped) return;
       if (pair.cert !== current.cert || pair.key !== current.key) {
-        current = pair;
         renewed(pair);
+        current = pair;
         log.info({}, "the TLS certificate was renewed");
       }
     } catch (error) {

@@ -1,6 +1,7 @@
 /**
  * OpenTelemetry: a span for each job, from its acceptance to its end, under it one for each attempt, and under that one for
- * each tool call. They belong to the job's trace: its `trace_id` is theirs, and the span that submitted it their parent; where none is named, one is made (`submit <agent>`).
+ * each tool call. They belong to the job's trace: its `trace_id` is theirs, and the span that submitted it their parent;
+ * where none is named, one is made (`submit <agent>`).
  *
  * Only the API is used, through whatever provider the process has registered; without one nothing here is loaded. A span is
  * ended in the process that began it: a job that outlives its process has one in each, in the same trace.

@@ -48,6 +48,15 @@ export interface ConversationOptions {
   readonly limits: SessionLimits;
 }
 
+/** What all conversations of a gateway have in common. */
+export interface ConversationParts {
+  readonly handshake: Handshake;
+  readonly registry: SessionRegistry;
+  readonly turns: Turns;
+  readonly principals: Principals;
+  readonly partings: Partings;
+}
+
 export class Conversation {
   readonly #channel: Channel;
   readonly #options: ConversationOptions;
@@ -73,15 +82,8 @@ export class Conversation {
   #deaf = false;
   #closed = false;
 
-  constructor(
-    channel: Channel,
-    options: ConversationOptions,
-    handshake: Handshake,
-    registry: SessionRegistry,
-    turns: Turns,
-    principals: Principals,
-    partings: Partings,
-  ) {
+  constructor(channel: Channel, options: ConversationOptions, parts: ConversationParts) {
+    const { handshake, registry, turns, principals, partings } = parts;
     this.#channel = channel;
     this.#options = options;
     this.#handshake = handshake;

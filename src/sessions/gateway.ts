@@ -1,8 +1,9 @@
+/** Every connection that comes in, from any transport: its conversation, and a look at it now and then until it closes. */
 import type { Timer } from "../platform/world.ts";
 import { CLOSE } from "../protocol/framing.ts";
 import type { Connection } from "../transports/connection.ts";
 import { Channel } from "./channel.ts";
-import { Conversation, type ConversationOptions } from "./conversation.ts";
+import { Conversation, type ConversationOptions, type ConversationParts } from "./conversation.ts";
 import { Handshake } from "./handshake.ts";
 import { CatchUp } from "./outbox/catch-up.ts";
 import { Partings } from "./partings.ts";
@@ -27,10 +28,7 @@ export interface GatewayOptions extends ConversationOptions {
 export class Gateway {
   readonly #options: GatewayOptions;
   readonly #registry: SessionRegistry;
-  readonly #handshake: Handshake;
-  readonly #turns: Turns;
-  readonly #principals: Principals;
-  readonly #partings: Partings;
+  readonly #parts: ConversationParts;
   readonly #conversations = new Map<Channel, Conversation>();
   /** Runs while there are connections. */
   #nextCheck: Timer | undefined;
@@ -40,8 +38,7 @@ export class Gateway {
     const { kernel, outbox, world, log } = options;
     this.#options = options;
     const catchUp = new CatchUp({ kernel, outbox, world, log });
-    this.#principals = new Principals(options.limits, world.clock);
-    const principals = this.#principals;
+    const principals = new Principals(options.limits, world.clock);
     this.#registry = new SessionRegistry({
       kernel,
       outbox,
@@ -52,9 +49,13 @@ export class Gateway {
       limits: options.limits,
       principals,
     });
-    this.#turns = new Turns(world.timers);
-    this.#partings = new Partings(world.timers);
-    this.#handshake = new Handshake({ ...options, registry: this.#registry, principals });
+    this.#parts = {
+      handshake: new Handshake({ ...options, registry: this.#registry, principals }),
+      registry: this.#registry,
+      turns: new Turns(world.timers),
+      principals,
+      partings: new Partings(world.timers),
+    };
   }
 
   /**
@@ -69,15 +70,7 @@ export class Gateway {
   accept(connection: Connection): void {
     const { world, log } = this.#options;
     const channel = new Channel(connection, world.ids, world.clock, this.#options.onRefused);
-    const conversation = new Conversation(
-      channel,
-      this.#options,
-      this.#handshake,
-      this.#registry,
-      this.#turns,
-      this.#principals,
-      this.#partings,
-    );
+    const conversation = new Conversation(channel, this.#options, this.#parts);
     this.#conversations.set(channel, conversation);
     this.#scheduleCheck();
     connection.open({

@@ -19,9 +19,9 @@ export interface SessionLimits {
    */
   readonly maxFollowsPerSession: number;
   /**
-   * Messages a second over a session's connection, with two seconds' worth at once. Default: 50,000: more than one session is ever
-   * served, so that it stops what runs wild only. Acknowledgements do not count. A message beyond it is refused, with `details.retry_after_ms`; a
-   * client that does not heed a thousand refusals in a row is disconnected.
+   * Messages a second over a session's connection, with two seconds' worth at once. Default: 50,000: more than one session
+   * is ever served, so that it stops what runs wild only. Acknowledgements do not count. A message beyond it is refused,
+   * with `details.retry_after_ms`; a client that does not heed a thousand refusals in a row is disconnected.
    */
   readonly maxMessagesPerSecond: number;
   /** The same for all sessions of a principal together. Default: 100,000. */

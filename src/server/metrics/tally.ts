@@ -2,7 +2,7 @@
  * What has happened in a runtime since its start, in plain numbers: counting must cost next to nothing, since most runtimes
  * are never asked. `registry.ts` puts them into the words of Prometheus when somebody asks.
  */
-import type { KernelEventName, KernelListener } from "../../kernel/kernel-events.ts";
+import type { Kernel } from "../../kernel/kernel.ts";
 
 /** Upper bounds of the commits' durations, in seconds. The clock counts whole milliseconds. */
 const DURATION_BOUNDS = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -33,11 +33,6 @@ export class Bins {
 /** Refusals are told apart by where they were asked for. */
 export type Face = "arcp" | "api";
 
-/** What counts the work of a kernel hears of. */
-export interface Told {
-  on<Name extends KernelEventName>(name: Name, listener: KernelListener<Name>): () => void;
-}
-
 export class Tally {
   accepted = 0;
   readonly ended = new Map<string, number>();
@@ -51,7 +46,7 @@ export class Tally {
   readonly commitJobs = new Bins(SIZE_BOUNDS);
 
   /** Counts what happens in this kernel from now on. */
-  watch(kernel: Told): void {
+  watch(kernel: Pick<Kernel, "on">): void {
     kernel.on("job:accepted", () => {
       this.accepted++;
     });

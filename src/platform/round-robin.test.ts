@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { createFakeWorld } from "../testing/fake-world.ts";
-import { Turns } from "./turns.ts";
+import { RoundRobin } from "./round-robin.ts";
 
-describe("turns", () => {
-  it("are one in each turn of the event loop, principal after principal", async () => {
+describe("a round robin", () => {
+  it("gives one turn in each turn of the event loop, one after the other of those who wait", async () => {
     const turns: (() => void)[] = [];
     const { timers } = createFakeWorld();
-    const given = new Turns({ ...timers, soon: (run) => void turns.push(run) });
+    const given = new RoundRobin<string | null>({ ...timers, soon: (run) => void turns.push(run) });
     const had: string[] = [];
     for (const who of ["t/me", "t/me", "t/me", "t/you", null]) void given.next(who).then(() => had.push(String(who)));
     const told: string[][] = [];
