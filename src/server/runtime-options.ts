@@ -71,6 +71,7 @@ const DEFAULT_HEARTBEAT_INTERVAL_SEC = 30;
  */
 export function readBounds(options: RuntimeOptions) {
   const { limits = {} } = options;
+  requireKnownLimits(limits);
   return {
     resumeWindowSec: requireSeconds("resumeWindowSec", options.resumeWindowSec ?? DEFAULT_RESUME_WINDOW_SEC, 0),
     heartbeatIntervalSec: requireSeconds(
@@ -87,10 +88,20 @@ export function readBounds(options: RuntimeOptions) {
   };
 }
 
+const CONTENT_LIMITS = ["maxArtifactBytes", "maxJobArtifactBytes", "maxResultBytes"] as const;
+
+/** A misspelt bound would bound nothing. */
+function requireKnownLimits(given: object): void {
+  const known = [...Object.keys(sessionLimits()), ...Object.keys(completeJobLimits()), ...CONTENT_LIMITS];
+  const unknown = Object.keys(given).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw new RangeError(`limits.${unknown} is no limit; there are ${known.join(", ")}`);
+}
+
 /** Those that are given: the defaults stand beside what they bound. */
 function contentLimits(given: Partial<ContentLimits>): Partial<ContentLimits> {
   const limits: { -readonly [Name in keyof ContentLimits]?: number } = {};
-  for (const name of ["maxArtifactBytes", "maxJobArtifactBytes", "maxResultBytes"] as const) {
+  for (const name of CONTENT_LIMITS) {
     const bytes = given[name];
     if (bytes === undefined) continue;
     if (!(Number.isSafeInteger(bytes) || bytes === Infinity) || bytes < 0) {

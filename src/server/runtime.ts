@@ -61,7 +61,10 @@ export interface Runtime {
    * @throws Error when the runtime is closed.
    */
   serveStdio(streams?: StdioStreams): StdioServing;
-  /** Takes charge of a connection of a transport of your own. */
+  /**
+   * Takes charge of a connection of a transport of your own.
+   * @throws Error when the runtime is closed.
+   */
   accept(connection: Connection): void;
   /**
    * Submits a job from this process, as the principal `dev`; see `Session.submit` of the client.
@@ -243,7 +246,10 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
       gateway.accept(connection);
       return { ended: connection.ended };
     },
-    accept: (connection) => gateway.accept(connection),
+    accept(connection) {
+      refuseWhenClosed("accept connections");
+      gateway.accept(connection);
+    },
     async submit(agent, input, how = {}) {
       const traceId = how.traceId ?? tracing?.active();
       return (await inProcess.session()).submit(agent, input, traceId === undefined ? how : { ...how, traceId });

@@ -41,7 +41,8 @@ const MAX_REMEMBERED = 16_384;
 
 /** @throws RangeError that names the limit and what it may be. */
 export function completeRetention(given: Partial<RetentionLimits> = {}): RetentionLimits {
-  const limits = { ...DEFAULT_RETENTION, ...given };
+  const { maxAgeSec = DEFAULT_RETENTION.maxAgeSec, maxBytes = DEFAULT_RETENTION.maxBytes } = given;
+  const limits = { maxAgeSec, maxBytes };
   for (const [name, value] of Object.entries(limits)) {
     if (typeof value !== "number" || !(value >= 0)) {
       throw new RangeError(`retention.${name} is ${String(value)}: it must be a number from 0 on, or Infinity`);
