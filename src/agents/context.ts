@@ -1,7 +1,9 @@
 /** Makes the `ctx` of one attempt. Nothing here outlives the attempt, and all of it is made when first used. */
+
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { JobHost } from "../kernel/agents-port.ts";
 import { leaseOf } from "../kernel/authority/lease.ts";
+import { agentReference } from "../kernel/job/job-record.ts";
 import type { Ids } from "../platform/world.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { AgentContext } from "./agent-context.ts";
@@ -80,7 +82,7 @@ class JobContext implements AgentContext {
   constructor(host: JobHost, input: unknown, span: ActiveSpan | undefined, functions: () => ContextFunctions) {
     const { job } = host;
     this.jobId = job.id;
-    this.agent = `${job.agent}@${job.version}`;
+    this.agent = agentReference(job);
     this.input = input;
     this.attempt = host.attempt;
     this.traceId = job.traceId;

@@ -2,10 +2,9 @@
 import Type, { type Static } from "typebox";
 import { budgetAsNumbers, leaseOf } from "../kernel/authority/lease.ts";
 import { runtimeEndsAt } from "../kernel/job/deadlines.ts";
-import type { JobRecord } from "../kernel/job/job-record.ts";
-import type { JobStatus as StoredStatus } from "../kernel/job/job-state.ts";
+import { agentReference, type JobRecord, shownStatus } from "../kernel/job/job-record.ts";
 import { formatTime } from "../kernel/log/entry.ts";
-import { type ApiJobStatus, ErrorFields, JobStatus, Time } from "./schemas.ts";
+import { ErrorFields, JobStatus, Time } from "./schemas.ts";
 
 const Progress = Type.Object(
   {
@@ -56,15 +55,6 @@ export const JobListing = Type.Object({
   ),
 });
 export type JobListing = Static<typeof JobListing>;
-
-/** `ending` is ours alone: until the terminal is out, the job runs as far as anyone can see. */
-export function shownStatus(status: StoredStatus): ApiJobStatus {
-  return status === "ending" ? "running" : status;
-}
-
-export function agentReference(job: JobRecord): string {
-  return `${job.agent}@${job.version}`;
-}
 
 function commonOf(job: JobRecord): Static<Type.TObject<typeof common>> {
   return {

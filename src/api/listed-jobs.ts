@@ -1,5 +1,5 @@
 /** Jobs with the facts that are not in their rows: where their logs end, and what progress they last told of. */
-import type { JobRecord } from "../kernel/job/job-record.ts";
+import { agentReference, type JobRecord } from "../kernel/job/job-record.ts";
 import { isTerminal } from "../kernel/job/job-state.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { EVENT_KINDS } from "../protocol/event-kinds.ts";
@@ -16,7 +16,7 @@ export async function listed(kernel: Kernel, jobs: readonly JobRecord[]): Promis
       listingOf(job, {
         head: heads.get(job.id) ?? 0,
         progress: latest?.payload,
-        agentIsHere: agents.has(`${job.agent}@${job.version}`),
+        agentIsHere: agents.has(agentReference(job)),
       }),
     );
   }

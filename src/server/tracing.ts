@@ -12,7 +12,7 @@ import type { ActiveSpan, Tracing } from "../agents/tracing.ts";
 import { traceparentOf } from "../agents/tracing.ts";
 import { leaseOf } from "../kernel/authority/lease.ts";
 import type { JobId } from "../kernel/ids.ts";
-import type { JobRecord } from "../kernel/job/job-record.ts";
+import { agentReference, type JobRecord } from "../kernel/job/job-record.ts";
 import type { BeginTrace } from "../kernel/job/submit.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { LEASEHOLD_VERSION } from "./version.ts";
@@ -153,7 +153,7 @@ function attributesOf(job: JobRecord): Attributes {
     "gen_ai.operation.name": "invoke_agent",
     "gen_ai.agent.name": job.agent,
     "arcp.job.id": job.id,
-    "arcp.job.agent": `${job.agent}@${job.version}`,
+    "arcp.job.agent": agentReference(job),
     "arcp.principal": job.principal,
     ...(job.session === null ? {} : { "arcp.session.id": job.session }),
     ...(job.parent === null ? {} : { "arcp.job.parent_id": job.parent }),

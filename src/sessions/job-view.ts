@@ -1,22 +1,9 @@
 /** How jobs look on the wire: their bounds, their status, their listing. Never a secret, and for every observer the same. */
 import { budgetAsNumbers, leaseOf } from "../kernel/authority/lease.ts";
-import type { JobRecord } from "../kernel/job/job-record.ts";
-import type { JobStatus } from "../kernel/job/job-state.ts";
+import { agentReference, type JobRecord, shownStatus } from "../kernel/job/job-record.ts";
 import { formatTime } from "../kernel/log/entry.ts";
 import type { PrincipalKey } from "../kernel/principal.ts";
 import type { PayloadOf } from "../protocol/registry.ts";
-
-type WireStatus = PayloadOf<"job.subscribed">["current_status"];
-
-/** `ending` is ours alone: until the terminal is out, the job runs as far as anyone can see. */
-export function wireStatus(status: JobStatus): WireStatus {
-  return status === "ending" ? "running" : status;
-}
-
-/** `name@version`, as resolved at submission (§7.5). */
-export function agentReference(job: JobRecord): string {
-  return `${job.agent}@${job.version}`;
-}
 
 /** The job's bounds as `job.accepted`, `job.subscribed` and listings show them. */
 export function boundsOf(job: JobRecord) {
@@ -52,7 +39,7 @@ export function listingOf(
   return {
     job_id: job.id,
     agent: agentReference(job),
-    status: wireStatus(job.status),
+    status: shownStatus(job.status),
     ...boundsOf(job),
     ...(job.parent === null ? {} : { parent_job_id: job.parent }),
     ...(job.principal === viewer ? {} : { principal: job.principal }),

@@ -1,10 +1,9 @@
 /** `POST /api/jobs/{job_id}:cancel` (§7.4): by the job's owner from anywhere, and by operators. Audited. */
 import Type from "typebox";
-import type { JobRecord } from "../../kernel/job/job-record.ts";
+import { type JobRecord, shownStatus } from "../../kernel/job/job-record.ts";
 import { isTerminal } from "../../kernel/job/job-state.ts";
 import { principalKey } from "../../kernel/principal.ts";
 import { CodedError } from "../../protocol/errors.ts";
-import { shownStatus } from "../job-view.ts";
 import type { App, RouteContext } from "../route.ts";
 import { JobParams, JobStatus } from "../schemas.ts";
 import { jobNotFound } from "../visible-job.ts";

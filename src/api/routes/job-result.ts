@@ -1,12 +1,13 @@
 /** `GET /api/jobs/{job_id}/result`: the result by itself, whichever way the agent gave it. */
+
 import { Readable } from "node:stream";
 import Type from "typebox";
+import { shownStatus } from "../../kernel/job/job-record.ts";
 import { isTerminal } from "../../kernel/job/job-state.ts";
 import type { ResultPiece } from "../../kernel/log/streamed-result.ts";
 import { CodedError } from "../../protocol/errors.ts";
 import { EVENT_KINDS } from "../../protocol/event-kinds.ts";
 import { HttpError } from "../api-error.ts";
-import { shownStatus } from "../job-view.ts";
 import type { App, RouteContext } from "../route.ts";
 import { Bytes, JobParams, Nothing } from "../schemas.ts";
 import { inlineResult, TERMINAL_CODES } from "../terminal.ts";

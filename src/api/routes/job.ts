@@ -1,11 +1,11 @@
 /** `GET /api/jobs/{job_id}`: all there is to say of one job. */
 import Type, { type Static } from "typebox";
-import type { JobRecord } from "../../kernel/job/job-record.ts";
+import { agentReference, type JobRecord, shownStatus } from "../../kernel/job/job-record.ts";
 import { isTerminal } from "../../kernel/job/job-state.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { LogEntry } from "../../kernel/ports.ts";
 import { EVENT_KINDS } from "../../protocol/event-kinds.ts";
-import { agentReference, JobListing, shownStatus } from "../job-view.ts";
+import { JobListing } from "../job-view.ts";
 import { listed } from "../listed-jobs.ts";
 import type { App, RouteContext } from "../route.ts";
 import { ErrorFields, JobParams, JobStatus, Time } from "../schemas.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CodedError } from "../../protocol/errors.ts";
-import { digestOf, MAX_NESTING } from "./digest.ts";
+import { digestOf, MAX_DIGESTED_NESTING } from "./digest.ts";
 
 const nested = (levels: number): unknown => (levels === 0 ? 1 : [nested(levels - 1)]);
 
@@ -42,11 +42,11 @@ describe("the digest of a submission's parameters", () => {
   });
 
   it("takes what nests as deep as is allowed, and refuses what nests deeper without exhausting the stack", () => {
-    expect(digestOf(nested(MAX_NESTING))).toMatch(/^[0-9a-f]{64}$/);
-    for (const levels of [MAX_NESTING + 1, 5_000]) {
+    expect(digestOf(nested(MAX_DIGESTED_NESTING))).toMatch(/^[0-9a-f]{64}$/);
+    for (const levels of [MAX_DIGESTED_NESTING + 1, 5_000]) {
       expect(() => digestOf(nested(levels))).toThrow(expect.objectContaining({ code: "INVALID_REQUEST" }));
     }
-    expect(() => digestOf(nested(MAX_NESTING + 1))).toThrow(CodedError);
+    expect(() => digestOf(nested(MAX_DIGESTED_NESTING + 1))).toThrow(CodedError);
   });
 });
 

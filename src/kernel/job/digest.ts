@@ -3,7 +3,7 @@ import { hash } from "node:crypto";
 import { CodedError } from "../../protocol/errors.ts";
 
 /** Deeper nesting than this is refused: it serves nobody and would exhaust the stack. */
-export const MAX_NESTING = 200;
+export const MAX_DIGESTED_NESTING = 200;
 
 /** SHA-256, hex, of `value` in a canonical form in which the order of object keys does not matter. */
 export function digestOf(value: unknown): string {
@@ -11,8 +11,8 @@ export function digestOf(value: unknown): string {
 }
 
 function canonicalText(value: unknown, depth: number): string {
-  if (depth > MAX_NESTING) {
-    throw new CodedError("INVALID_REQUEST", `the input nests deeper than ${MAX_NESTING} levels`, {
+  if (depth > MAX_DIGESTED_NESTING) {
+    throw new CodedError("INVALID_REQUEST", `the input nests deeper than ${MAX_DIGESTED_NESTING} levels`, {
       details: { field: "input" },
     });
   }

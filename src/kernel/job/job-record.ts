@@ -1,7 +1,7 @@
 /** A job as it is stored and as everyone but its own machine sees it. */
 import type { JobId, SessionId } from "../ids.ts";
 import type { PrincipalKey } from "../principal.ts";
-import type { JobState } from "./job-state.ts";
+import type { JobState, JobStatus } from "./job-state.ts";
 
 export interface JobRecord extends JobState {
   readonly id: JobId;
@@ -26,4 +26,16 @@ export interface JobRecord extends JobState {
   readonly deadlineAt: number | null;
   /** When the lease expires, in milliseconds since the epoch (§9.5). */
   readonly expiresAt: number | null;
+}
+
+/** `name@version`, as resolved at submission (§7.5). */
+export function agentReference({ agent, version }: Pick<JobRecord, "agent" | "version">): string {
+  return `${agent}@${version}`;
+}
+
+/** A job's status as it is shown. `ending` is ours alone: until the terminal is out, the job runs as far as anyone can see. */
+export type ShownStatus = Exclude<JobStatus, "ending">;
+
+export function shownStatus(status: JobStatus): ShownStatus {
+  return status === "ending" ? "running" : status;
 }

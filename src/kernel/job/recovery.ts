@@ -11,7 +11,7 @@ import type { JobId, NodeId } from "../ids.ts";
 import type { Store, TreeClaim } from "../ports.ts";
 import type { ActiveJob } from "./active-job.ts";
 import { firstDeadline } from "./deadlines.ts";
-import type { JobRecord } from "./job-record.ts";
+import { agentReference, type JobRecord } from "./job-record.ts";
 import { isTerminal } from "./job-state.ts";
 import type { JobTable } from "./job-table.ts";
 import { readOpenCalls } from "./open-calls.ts";
@@ -144,7 +144,7 @@ export class Recovery {
   /** The very version the job was submitted to (§7.5), or why it cannot be had. */
   #findAgent(record: JobRecord): RunnableAgent | CodedError {
     try {
-      return this.#agents.resolve(`${record.agent}@${record.version}`);
+      return this.#agents.resolve(agentReference(record));
     } catch (error) {
       if (error instanceof CodedError) return error;
       throw error;
@@ -153,7 +153,7 @@ export class Recovery {
 
   /** A node without its version never runs a job under another: the job waits for it, and ends when it does not come. */
   #waitForAgent(job: ActiveJob, openCalls: readonly string[], missing: CodedError): void {
-    const wanted = `${job.record.agent}@${job.record.version}`;
+    const wanted = agentReference(job.record);
     const until = this.#world.clock.now() + this.#maxAgentWaitMs;
     this.#log.warn({ job: job.record.id, agent: wanted }, "a job waits for its version of its agent");
     const look = (): void => {

@@ -1,4 +1,5 @@
 /** Runs attempts: from the moment a job's start is durable until its outcome is fixed, whoever fixes it. */
+
 import type { Log } from "../../platform/log.ts";
 import type { Timer, World } from "../../platform/world.ts";
 import { CodedError } from "../../protocol/errors.ts";
@@ -12,6 +13,7 @@ import type { ActiveJob } from "./active-job.ts";
 import type { JobArtifacts } from "./artifacts.ts";
 import { Attempt } from "./attempt.ts";
 import { armDeadline } from "./deadlines.ts";
+import { agentReference } from "./job-record.ts";
 import type { Outcome } from "./job-state.ts";
 import type { RunSlots } from "./run-slots.ts";
 
@@ -139,7 +141,7 @@ export class Runner {
     /** False once the job was released: its outcome is fixed, or is another's to fix. */
     const held = (): boolean => this.#runs.get(record.id) === run;
     try {
-      const agent = this.#agents.resolve(`${record.agent}@${record.version}`);
+      const agent = this.#agents.resolve(agentReference(record));
       const input = parsed === undefined ? await agent.parseInput(await this.#readInput(record.id)) : parsed.input;
       let steps = NO_STEPS;
       let logBytes = 0;

@@ -7,7 +7,7 @@ import { parseLease } from "../authority/lease.ts";
 import type { JobId, SessionId } from "../ids.ts";
 import type { IdempotencyRow, Store } from "../ports.ts";
 import { type Principal, type PrincipalKey, principalKey } from "../principal.ts";
-import { digestOf, MAX_NESTING } from "./digest.ts";
+import { digestOf } from "./digest.ts";
 import type { JobRecord } from "./job-record.ts";
 import { INITIAL_STATE } from "./job-state.ts";
 import type { JobTable } from "./job-table.ts";
@@ -220,7 +220,7 @@ function textOf(input: unknown): string | undefined {
   } catch (error) {
     throw new CodedError(
       "INVALID_REQUEST",
-      `the input cannot be stored as JSON; does it nest deeper than ${MAX_NESTING} levels?`,
+      "the input cannot be stored as JSON: it nests too deep, or refers to itself",
       {
         details: { field: "input" },
         cause: error,

@@ -3,9 +3,9 @@
  * idempotency key. From any other session its owner and operators may, once `x-leasehold.control` is negotiated, and it is
  * audited. Following a job, or seeing it, is not enough.
  */
+import { shownStatus } from "../../kernel/job/job-record.ts";
 import { isTerminal } from "../../kernel/job/job-state.ts";
 import { CodedError } from "../../protocol/errors.ts";
-import { wireStatus } from "../job-view.ts";
 import type { Handler } from "./handler.ts";
 import { auditDecision, findVisibleJob } from "./visible-job.ts";
 
@@ -32,7 +32,9 @@ export const handleCancel: Handler<"job.cancel"> = async (context, message) => {
   }
   await kernel.cancel({ job: id, ...because }, (cancelled) => {
     const status =
-      cancelled.status === "cancelled" && !isTerminal(job.status) ? {} : { final_status: wireStatus(cancelled.status) };
+      cancelled.status === "cancelled" && !isTerminal(job.status)
+        ? {}
+        : { final_status: shownStatus(cancelled.status) };
     channel.send("job.cancelled", { job_id: id, ...because, request_id: message.id, ...status }, { job_id: id });
   });
 };

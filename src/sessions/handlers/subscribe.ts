@@ -1,9 +1,11 @@
 /** `job.subscribe` and `job.unsubscribe` (§7.6): following a job that one may see, without the right to cancel it. Audited. */
+
 import type { JobId } from "../../kernel/ids.ts";
+import { agentReference, shownStatus } from "../../kernel/job/job-record.ts";
 import { isTerminal } from "../../kernel/job/job-state.ts";
 import { CodedError } from "../../protocol/errors.ts";
 import type { MessageOf } from "../../protocol/registry.ts";
-import { agentReference, boundsOf, wireStatus } from "../job-view.ts";
+import { boundsOf } from "../job-view.ts";
 import { followJob } from "./follow-job.ts";
 import type { Handler, HandlerContext } from "./handler.ts";
 import { jobSeqAt } from "./own-place.ts";
@@ -41,7 +43,7 @@ async function subscribe(context: HandlerContext, message: MessageOf<"job.subscr
     const parent = job.parent === null ? {} : { parent_job_id: job.parent };
     channel.send(
       "job.subscribed",
-      { job_id: id, current_status: wireStatus(job.status), ...bounds, ...parent, ...place, request_id: message.id },
+      { job_id: id, current_status: shownStatus(job.status), ...bounds, ...parent, ...place, request_id: message.id },
       { job_id: id, trace_id: job.traceId },
     );
   };

@@ -1,7 +1,7 @@
 /** The memory store's reads: plain functions from tables to rows. */
 
 import type { JobId, NodeId, SessionId } from "../../kernel/ids.ts";
-import type { JobRecord } from "../../kernel/job/job-record.ts";
+import { agentReference, type JobRecord } from "../../kernel/job/job-record.ts";
 import { isTerminal } from "../../kernel/job/job-state.ts";
 import { listedLength } from "../../kernel/job/list.ts";
 import {
@@ -42,7 +42,7 @@ export function listJobs(tables: Tables, query: JobQuery): JobPage {
 function matches(job: JobRecord, { status, agent, createdAfter, createdBefore, parent, root }: JobQuery): boolean {
   return (
     (status === undefined || status.includes(job.status)) &&
-    (agent === undefined || agent === job.agent || agent === `${job.agent}@${job.version}`) &&
+    (agent === undefined || agent === job.agent || agent === agentReference(job)) &&
     (createdAfter === undefined || job.createdAt > createdAfter) &&
     (createdBefore === undefined || job.createdAt < createdBefore) &&
     (parent === undefined || job.parent === parent) &&
