@@ -106,7 +106,7 @@ describe("operating.md", () => {
     expect(amounts(OPERATING, "Fixed")).toEqual({
       "a frame, a line, a body of the API": constantOf("protocol/framing.ts", "MAX_FRAME_BYTES"),
       "nesting of a message": constantOf("protocol/codec.ts", "MAX_NESTING"),
-      "nesting of an input with an idempotency key": constantOf("kernel/job/digest.ts", "MAX_NESTING"),
+      "nesting of an input with an idempotency key": constantOf("kernel/job/digest.ts", "MAX_DIGESTED_NESTING"),
       "an id in a message": constantOf("protocol/fields.ts", "MAX_ID_LENGTH"),
       "a token": constantOf("identity/authenticator.ts", "MAX_TOKEN_LENGTH"),
       "the first frame of a connection": constantOf("sessions/conversation.ts", "FIRST_FRAME_MS") / 1_000,
