@@ -1,4 +1,5 @@
 /** How many requests one principal may make: a bucket each, filled steadily, emptied by requests. */
+import { TokenBucket } from "../platform/token-bucket.ts";
 import type { Clock } from "../platform/world.ts";
 
 export interface RequestRate {
@@ -20,16 +21,11 @@ export function requestRateOf(configured: RequestRate = DEFAULT_REQUEST_RATE): R
   return configured;
 }
 
-interface Bucket {
-  left: number;
-  at: number;
-}
-
 export class RequestRates {
   readonly #rate: RequestRate;
   readonly #clock: Clock;
   /** In the order of their last use. */
-  readonly #buckets = new Map<string, Bucket>();
+  readonly #buckets = new Map<string, TokenBucket>();
 
   constructor(rate: RequestRate, clock: Clock) {
     this.#rate = rate;
@@ -40,15 +36,13 @@ export class RequestRates {
   take(who: string): number {
     const { perSecond, burst } = this.#rate;
     const now = this.#clock.now();
-    const before = this.#buckets.get(who) ?? { left: burst, at: now };
-    const left = Math.min(burst, before.left + ((now - before.at) / 1000) * perSecond);
-    const isAllowed = left >= 1;
+    const bucket = this.#buckets.get(who) ?? new TokenBucket(perSecond, burst, now);
     this.#buckets.delete(who);
-    this.#buckets.set(who, { left: isAllowed ? left - 1 : left, at: now });
+    this.#buckets.set(who, bucket);
     if (this.#buckets.size > MAX_BUCKETS) {
       const [oldest] = this.#buckets.keys();
       if (oldest !== undefined) this.#buckets.delete(oldest);
     }
-    return isAllowed ? 0 : Math.ceil(((1 - left) / perSecond) * 1000);
+    return bucket.take(now);
   }
 }

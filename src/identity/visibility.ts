@@ -39,7 +39,7 @@ export interface Visibility {
   auditView(principal: Principal, entry: AuditEntry): AuditEntry;
 }
 
-/** Patterns one observer may be given; more are refused, or, from a function, not looked at. */
+/** Patterns in one rule; more are refused. Of what several rules or a function give one observer, the first so many count. */
 export const MAX_OBSERVED = 100;
 
 /**

@@ -2,11 +2,13 @@
  * One connection's conversation, from its first frame to its end: the greeting, then every message to its handler. A
  * malformed frame is answered, never dropped in silence; too many in a row end the connection.
  */
+
 import type { Authenticator, Credentials } from "../identity/authenticator.ts";
 import type { Visibility } from "../identity/visibility.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { type Principal, principalKey } from "../kernel/principal.ts";
 import type { Log } from "../platform/log.ts";
+import type { TokenBucket } from "../platform/token-bucket.ts";
 import type { Timer, World } from "../platform/world.ts";
 import { decode, type Refused } from "../protocol/codec.ts";
 import { CodedError } from "../protocol/errors.ts";
@@ -17,14 +19,13 @@ import type { HandlerContext } from "./handlers/handler.ts";
 import type { Handshake } from "./handshake.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { endHiddenFollows } from "./hidden-follows.ts";
-import { beyondLimit, isBeyondLimit, type SessionLimits } from "./limits.ts";
+import { beyondLimit, isBeyondLimit, messageBucket, type SessionLimits } from "./limits.ts";
 import type { Outbox } from "./outbox/outbox.ts";
 import type { Partings } from "./partings.ts";
 import type { Principals } from "./principals.ts";
 import { route } from "./router.ts";
 import type { Session } from "./session.ts";
 import type { SessionRegistry } from "./session-registry.ts";
-import { TokenBucket } from "./token-bucket.ts";
 import type { Turns } from "./turns.ts";
 
 /** How long a connection may take for its first frame. */
@@ -90,7 +91,7 @@ export class Conversation {
     this.#registry = registry;
     this.#turns = turns;
     this.#principals = principals;
-    this.#rate = new TokenBucket(options.limits.maxMessagesPerSecond, options.world.clock.now());
+    this.#rate = messageBucket(options.limits.maxMessagesPerSecond, options.world.clock.now());
     this.#greeting = options.world.timers.after(FIRST_FRAME_MS, () => partings.add(() => this.#giveUp()));
   }
 

@@ -3,6 +3,7 @@
  * and what happens beyond it; `createRuntime({ limits })` sets them. A refusal for a limit is retryable and names it in
  * `details.limit`, by the name it has here.
  */
+import { TokenBucket } from "../platform/token-bucket.ts";
 import { CodedError } from "../protocol/errors.ts";
 
 export interface SessionLimits {
@@ -89,6 +90,14 @@ const LONGEST_SEC = 1_000_000_000;
 export function requireSeconds(name: string, value: number, least: number): number {
   if (typeof value === "number" && value >= least && value <= LONGEST_SEC) return value;
   throw new RangeError(`${name} must be a number of seconds from ${least} to ${LONGEST_SEC}, not ${String(value)}`);
+}
+
+/** Clients write in bursts: this many seconds' worth of messages may come at once. */
+const BURST_SEC = 2;
+
+/** @param perSecond messages a second; `Infinity` for no limit. */
+export function messageBucket(perSecond: number, now: number): TokenBucket {
+  return new TokenBucket(perSecond, BURST_SEC * perSecond, now);
 }
 
 /** Whether an error is the refusal of what goes beyond a limit: no fault of ours. */

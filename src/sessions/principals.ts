@@ -1,10 +1,11 @@
 /** What each principal has open at the moment: its sessions, its connections, and how fast its messages come. */
+
 import type { SessionId } from "../kernel/ids.ts";
 import type { SessionSummary } from "../kernel/ports.ts";
 import type { PrincipalKey } from "../kernel/principal.ts";
+import type { TokenBucket } from "../platform/token-bucket.ts";
 import type { Clock } from "../platform/world.ts";
-import { beyondLimit, type SessionLimits } from "./limits.ts";
-import { TokenBucket } from "./token-bucket.ts";
+import { beyondLimit, messageBucket, type SessionLimits } from "./limits.ts";
 
 /** How long somebody who was refused for a count had better wait: nothing says when a session will end. */
 const RETRY_AFTER_MS = 10_000;
@@ -81,7 +82,7 @@ export class Principals {
   #of(principal: PrincipalKey): Holdings {
     const known = this.#holdings.get(principal);
     if (known !== undefined) return known;
-    const rate = new TokenBucket(this.#limits.maxMessagesPerSecondPerPrincipal, this.#clock.now());
+    const rate = messageBucket(this.#limits.maxMessagesPerSecondPerPrincipal, this.#clock.now());
     const holdings: Holdings = { sessions: new Set(), connections: 0, rate };
     this.#holdings.set(principal, holdings);
     return holdings;

@@ -72,7 +72,7 @@ export class Runner {
   /**
    * Starts the next attempt of a held job as soon as it has a slot and its start is durable. Until then it waits.
    * @param parsed the checked input, where the caller has it; attempts that had to wait, and later ones, read it from the
-   * submission again.
+   * store.
    */
   start(job: ActiveJob, agent: RunnableAgent, parsed?: { readonly input: unknown }): void {
     const { record } = job;

@@ -101,6 +101,7 @@ export class Submissions {
     const idempotency = { principal: principalKey(request.principal), key, digest: digestOf(parametersOf(request)) };
     const slot = `${idempotency.principal}\n${key}`;
     for (let before = this.#underWay.get(slot); before !== undefined; before = this.#underWay.get(slot)) {
+      // Whoever made it hears of its failure; here it only has to be over.
       await before.catch(() => {});
     }
     const underWay = this.#acceptOnce(request, idempotency, accepted);

@@ -79,6 +79,7 @@ export function createFileArtifacts(directory: string, ids: Ids): Artifacts {
         return { sha256, size, release };
       } catch (error) {
         release?.();
+        // What is left of it goes with the next sweep; what went wrong first is what the caller has to hear.
         await removeFile(temporary).catch(() => {});
         throw error;
       } finally {
