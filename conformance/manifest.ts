@@ -25,20 +25,32 @@ const BUILT = /^(4|5|6|7|8|11|12|14)(\.|$)/;
 /** Finds `[id]` in the titles of test files, and the requirements of the black-box suite's cases. */
 export function findCitations(tests: readonly SourceFile[], cases: readonly SourceFile[] = []): Citations {
   const citations = new Map<string, string[]>();
-  const cite = (id: string | undefined, path: string): void => {
-    if (id === undefined) return;
-    const paths = citations.get(id) ?? [];
-    if (!paths.includes(path)) paths.push(path);
-    citations.set(id, paths);
-  };
+  citeTitles(tests, CITATION, citations);
+  for (const { path, text } of cases) for (const [, id] of text.matchAll(CASE)) cite(citations, id, path);
+  return citations;
+}
+
+/** Finds what the first group of `citation` catches in the titles of test files. */
+export function findTitleCitations(tests: readonly SourceFile[], citation: RegExp): Citations {
+  const citations = new Map<string, string[]>();
+  citeTitles(tests, citation, citations);
+  return citations;
+}
+
+function citeTitles(tests: readonly SourceFile[], citation: RegExp, citations: Map<string, string[]>): void {
   for (const { path, text } of tests) {
     for (const line of text.split("\n")) {
       if (COMMENT.test(line) || !/["'`]/.test(line)) continue;
-      for (const [, id] of line.matchAll(CITATION)) cite(id, path);
+      for (const [, id] of line.matchAll(citation)) cite(citations, id, path);
     }
   }
-  for (const { path, text } of cases) for (const [, id] of text.matchAll(CASE)) cite(id, path);
-  return citations;
+}
+
+function cite(citations: Map<string, string[]>, id: string | undefined, path: string): void {
+  if (id === undefined) return;
+  const paths = citations.get(id) ?? [];
+  if (!paths.includes(path)) paths.push(path);
+  citations.set(id, paths);
 }
 
 /** What is wrong between manifest and tests; one sentence each, empty when they agree. */

@@ -1,12 +1,14 @@
 /** Everything `npm test` checks besides running the tests. Slow ones first, so that two at a time end together. */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { findAttackProblems } from "../conformance/attacks/attack-table.ts";
+import { ATTACKS } from "../conformance/attacks/attacks.ts";
 import { findManifestProblems } from "../conformance/manifest.ts";
 import { REQUIREMENTS } from "../conformance/requirements.ts";
 import { type Check, commandCheck, problemCheck } from "./check.ts";
 import { findArchitectureProblems, findLayerOrderProblems, findLinkProblems } from "./documents.ts";
 import { LAYERS } from "./layers.cjs";
-import { readCitations, renderPages } from "./pages.ts";
+import { readAttackCitations, readCitations, renderPages } from "./pages.ts";
 import { listFiles, ROOT, readFile } from "./repository.ts";
 
 const ROOTS = ["src", "bin", "scripts", "conformance", "benchmarks", "examples"];
@@ -25,6 +27,7 @@ export const CHECKS: readonly Check[] = [
   commandCheck("format and lint", "node_modules/@biomejs/biome/bin/biome", ["check", "--error-on-warnings"]),
   problemCheck("documents", findDocumentProblems),
   problemCheck("conformance manifest", () => findManifestProblems(REQUIREMENTS, readCitations())),
+  problemCheck("attacks", () => findAttackProblems(ATTACKS, REQUIREMENTS, readAttackCitations())),
   problemCheck("written pages", findStalePages),
 ];
 

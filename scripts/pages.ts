@@ -1,6 +1,8 @@
 /** Documents that are written from data. `npm run conformance` writes them; `npm test` fails when one is stale. */
+import { findAttackCitations, renderAttacks } from "../conformance/attacks/attack-table.ts";
+import { ATTACKS } from "../conformance/attacks/attacks.ts";
 import { type Citations, findCitations, renderConformance } from "../conformance/manifest.ts";
-import { CHAPTERS } from "../conformance/requirements.ts";
+import { CHAPTERS, REQUIREMENTS } from "../conformance/requirements.ts";
 import { ERRORS } from "../src/protocol/errors.ts";
 import { readFiles } from "./repository.ts";
 
@@ -18,9 +20,14 @@ export function readCitations(): Citations {
   return findCitations(readFiles(CITING_TESTS), readFiles(SUITE_CASES));
 }
 
+export function readAttackCitations(): Citations {
+  return findAttackCitations(readFiles(CITING_TESTS));
+}
+
 export function renderPages(): readonly Page[] {
   return [
     { path: "CONFORMANCE.md", text: renderConformance(CHAPTERS, readCitations()) },
+    { path: "docs/attacks.md", text: renderAttacks(ATTACKS, REQUIREMENTS, readAttackCitations()) },
     { path: "docs/errors.md", text: renderErrors() },
   ];
 }

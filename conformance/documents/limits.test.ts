@@ -124,7 +124,7 @@ describe("operating.md", () => {
       "body of an event": constantOf("kernel/job/attempt.ts", "MAX_ENTRY_LENGTH"),
       "entries of a job that wait for the disk": constantOf("kernel/job/active-job.ts", "MAX_BUFFERED_ENTRIES"),
       "emitted without awaiting": constantOf("kernel/job/active-job.ts", "MAX_UNAWAITED_LENGTH"),
-      "a result given whole": constantOf("agents/runnable-agent.ts", "MAX_INLINE_RESULT_BYTES"),
+      "a result given whole": constantOf("agents/inline-return.ts", "MAX_INLINE_RESULT_BYTES"),
       max_runtime_sec: constantOf("kernel/job/submit.ts", "MAX_RUNTIME_SEC"),
       "attempts of a job": constantOf("kernel/job/recovery.ts", "MAX_ATTEMPTS"),
       "principals that one may observe": constantOf("identity/visibility.ts", "MAX_OBSERVED"),

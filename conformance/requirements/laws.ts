@@ -59,6 +59,22 @@ export const LAWS: readonly Requirement[] = [
     text: "No operation starts, and no money is promised, once a counter has read zero.",
   },
   {
+    id: "law-money-exact",
+    section: "9.6",
+    level: "LAW",
+    side: "runtime",
+    status: "planned",
+    text: "What is spent and held is what was reported and promised, to the last digit, whenever the process ends.",
+  },
+  {
+    id: "law-within-lease",
+    section: "9.3",
+    level: "LAW",
+    side: "runtime",
+    status: "planned",
+    text: "No operation starts that the job's lease does not cover, nor one after its expiry.",
+  },
+  {
     id: "law-authority-within-parent",
     section: "9.4",
     level: "LAW",

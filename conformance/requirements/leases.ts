@@ -47,7 +47,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.4",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A delegation that would widen authority is refused with LEASE_SUBSET_VIOLATION.",
   },
   {
@@ -55,7 +55,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.4",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A delegated budget does not exceed what remains of the parent's, in any currency.",
   },
   {
@@ -247,7 +247,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "10",
     level: "MUST",
     side: "agent",
-    status: "planned",
+    status: "covered",
     text: "An agent delegates by a delegate event, and the sub-agent runs under a lease derived from its own.",
   },
   {
@@ -255,7 +255,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "10",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A delegated budget does not exceed the parent's remaining budget.",
   },
   {
@@ -263,7 +263,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "10",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A delegated expiry does not lie after the parent's.",
   },
 ];

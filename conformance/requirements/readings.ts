@@ -455,7 +455,7 @@ export const READINGS: readonly Requirement[] = [
     section: "10",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A refused delegation is a failed tool_result on the parent.",
   },
   {
@@ -463,7 +463,7 @@ export const READINGS: readonly Requirement[] = [
     section: "9.4",
     level: "READING",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A delegated lease may equal its parent's.",
   },
   {

@@ -15,8 +15,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     section: "11",
     level: "MUST",
     side: "runtime",
-    status: "planned",
-    later: "tools are handed it (reading-trace-tools); sub-agents come with delegation",
+    status: "covered",
     text: "The trace context is forwarded to tool servers and sub-agents.",
   },
   {
@@ -152,7 +151,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     section: "14",
     level: "SHOULD",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Expiry allows for a small, bounded difference between clocks.",
   },
   {
@@ -160,7 +159,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     section: "14",
     level: "SHOULD",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Expirations are logged for audit.",
   },
   {

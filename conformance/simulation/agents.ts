@@ -4,8 +4,10 @@ import type { AgentContext } from "../../src/agents/agent-context.ts";
 import { AgentError } from "../../src/agents/agent-error.ts";
 import { type AgentDefinition, defineAgent } from "../../src/agents/define-agent.ts";
 import type { Timers } from "../../src/platform/world.ts";
+import { createAuthorityAgents } from "./authority-agents.ts";
 import type { Judge } from "./laws.ts";
 import type { Ledger } from "./ledger.ts";
+import type { LiveMoney } from "./live-money.ts";
 
 /** What a submission asks an agent to do. */
 export interface Plan {
@@ -15,27 +17,43 @@ export interface Plan {
   readonly bursts: readonly number[];
   /** Pause after each burst. */
   readonly pauseMs: number;
+  /** How many jobs stand above this one. Default: none. */
+  readonly depth?: number;
+  /** When the root was asked for: what every attempt counts times from. */
+  readonly askedAt: number;
 }
 
 /** How often each is asked for: steppers have the most to lose. */
-export const AGENTS = ["bursts", "failing", "stepper", "stepper", "streamer", "artist", "deaf"] as const;
+export const AGENTS = [
+  ...["bursts", "failing", "stepper", "stepper", "streamer", "artist", "deaf"],
+  ...["spender", "planner", "planner"],
+] as const;
 
 export interface AgentSurroundings {
   readonly timers: Timers;
   readonly ledger: Ledger;
+  readonly money: LiveMoney;
   readonly judge: Judge;
+  now(): number;
+  /** What agents under a lease are handed instead of their `ctx`. */
+  readonly tamper?: ((ctx: AgentContext) => AgentContext) | undefined;
 }
+
+/** Rejects when the signal aborts. */
+export type Sleep = (ms: number, signal?: AbortSignal) => Promise<void>;
 
 /** Trusts its argument: inputs of a run are made by the run. */
 export function readPlan(input: unknown): Plan {
   return input as Plan;
 }
 
-export function createAgents({ timers, ledger, judge }: AgentSurroundings): readonly AgentDefinition[] {
+export function createAgents(surroundings: AgentSurroundings): readonly AgentDefinition[] {
+  const { timers, ledger, judge } = surroundings;
   const version = "1.0.0";
 
-  const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
+  const sleep: Sleep = (ms, signal) =>
     new Promise((resolve, reject) => {
+      if (signal?.aborted === true) return reject(signal.reason);
       const timer = timers.after(ms, resolve);
       signal?.addEventListener("abort", () => {
         timer.cancel();
@@ -70,6 +88,7 @@ export function createAgents({ timers, ledger, judge }: AgentSurroundings): read
   }
 
   return [
+    ...createAuthorityAgents(surroundings, sleep),
     defineAgent({
       name: "bursts",
       version,

@@ -63,7 +63,8 @@ function reportUnrest({ stage, clients }: Cast): void {
 
 function checkJobs({ stage, clients }: Cast): void {
   const { ledger, judge } = stage;
-  for (const { name, session, received, unanswered } of clients) {
+  for (const { name, session, received, unanswered, untold } of clients) {
+    if (untold.length > 0) judge.report("terminal-reaches-followers", `${name} was not told of ${untold.join(", ")}`);
     const placed = ledger.places.get(session ?? "") ?? 0;
     if (received !== placed) judge.report("no-gap-or-repeat", `${name} has ${received} of ${placed} events`);
     if (unanswered.length > 0)

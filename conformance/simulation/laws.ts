@@ -23,6 +23,13 @@ export const LAWS = {
   "artifacts-have-content": "what an artifact_ref on the log names is there, whole",
   "history-is-kept":
     "history goes only of jobs that are over, are old enough, and whose events reached their followers",
+  "money-is-exact": "what a counter has spent and held is what was reported and promised, to the last digit",
+  "nothing-promised-twice": "no money is promised beyond what is available",
+  "nothing-starts-at-zero": "no operation starts while a counter on the way to its root reads zero or less",
+  "operations-are-leased": "no operation starts that the lease does not cover, nor after its expiry",
+  "authority-within-parent": "a child may do nothing that its parent may not, nor for longer",
+  "tree-ends-together": "no job is alive after the one above it has ended",
+  "expired-jobs-end": "a job does nothing more soon after its lease expired",
   "nothing-leaks": "once all is over no timer, no session, no job and no content without a name is left",
 } as const;
 

@@ -3,6 +3,8 @@ import type { JobRecord } from "../../src/kernel/job/job-record.ts";
 import { isTerminal } from "../../src/kernel/job/job-state.ts";
 import type { Chunk, Rows, Store } from "../../src/kernel/ports.ts";
 import { EVENT_KINDS } from "../../src/protocol/event-kinds.ts";
+import { Accounts } from "./accounts.ts";
+import { checkWithinParent } from "./authority.ts";
 import type { Judge } from "./laws.ts";
 import { MAX_AGE_SEC } from "./limits.ts";
 import { layerStore } from "./store-layer.ts";
@@ -19,11 +21,16 @@ export interface KeptJob {
 
 /** More than any run has. */
 const ALL = 1_000_000;
+/** Until the job of an expired lease must have ended. */
+const EXPIRED_MS = 2_000;
+/** What only an agent puts on its log. */
+const BY_AGENT = new RegExp(`[${EVENT_KINDS.log.code}${EVENT_KINDS.thought.code}${EVENT_KINDS.tool_call.code}]`);
 
 export class Ledger {
   readonly #judge: Judge;
   readonly #now: () => number;
   readonly jobs = new Map<string, KeptJob>();
+  readonly accounts: Accounts;
   /** Whose each job is, or was. */
   readonly owners = new Map<string, string>();
   /** Jobs whose history is gone. */
@@ -39,6 +46,7 @@ export class Ledger {
   constructor(judge: Judge, now: () => number) {
     this.#judge = judge;
     this.#now = now;
+    this.accounts = new Accounts(judge);
   }
 
   /** A store that enters here what `inner` acknowledges, before its caller hears of it. */
@@ -54,7 +62,7 @@ export class Ledger {
 
   /** Some of these trees may have been removed from the store. */
   async enterRemoved(roots: readonly string[], store: Pick<Store, "readJob">): Promise<void> {
-    for (const root of roots) if ((await store.readJob(root)) === undefined) this.#remove(root);
+    for (const root of roots) if ((await store.readJob(root)) === undefined) this.#removeTree(root);
   }
 
   /** Whether the entry and its place in the session's stream were acknowledged, with this payload. */
@@ -81,33 +89,49 @@ export class Ledger {
   /** Holds a store that was begun from a crash image against what was acknowledged, and takes over what it has more. */
   async compareWith(store: Store, principals: readonly string[]): Promise<void> {
     for (const session of [...this.places.keys()]) await this.#compareSession(store, session);
-    const found = new Set<string>();
+    const found = new Map<string, JobRecord>();
     for (const principal of principals) {
       for (const record of (await store.listJobs({ principals: [principal], limit: ALL })).jobs) {
-        found.add(record.id);
+        found.set(record.id, record);
         await this.#compareJob(store, record);
       }
     }
-    for (const id of [...this.jobs.keys()]) {
+    for (const [id, { record }] of [...this.jobs]) {
       // Removed in the last moment of a life, which heard no more of it.
-      if (!found.has(id)) this.#remove(id);
+      if (!found.has(id) && record.root === id) this.#removeTree(id);
     }
+    for (const id of this.jobs.keys()) if (!found.has(id)) this.#judge.report("history-is-kept", `${id} is gone`);
+    await this.accounts.readFrom(store, [...found.values()], (id) => this.#logOf(id));
+  }
+
+  /** The job's whole log as one chunk. */
+  #logOf(job: string): Chunk {
+    const { kinds = "", payloads = [] } = this.jobs.get(job) ?? {};
+    return { job, firstSeq: 1, kinds, payloads };
+  }
+
+  #removeTree(root: string): void {
+    if (!this.jobs.has(root)) return;
+    // Children first: how old they are says their root.
+    for (const id of [...this.accounts.subtree(root)].toReversed()) this.#remove(id);
   }
 
   #remove(id: string): void {
     const { record } = this.jobs.get(id) ?? {};
     if (record === undefined) return;
-    const { status, endedAt } = record;
+    const { status } = record;
+    const { endedAt = null } = this.jobs.get(record.root)?.record ?? {};
     const isOld = isTerminal(status) && endedAt !== null && endedAt <= this.#now() - MAX_AGE_SEC * 1_000;
     if (!isOld) this.#judge.report("history-is-kept", `${id}, which is ${status}, is gone`);
     const waiting = this.whoNeeds(id);
     if (waiting !== undefined) this.#judge.report("history-is-kept", `${id} is gone, and ${waiting} waits for it`);
     this.jobs.delete(id);
+    this.accounts.remove(id);
     this.removed.add(id);
   }
 
   #enter(rows: Partial<Rows>): void {
-    for (const record of rows.jobs ?? []) this.#add(record);
+    for (const record of rows.jobs ?? []) this.#accept(record);
     for (const { job: id, text } of rows.inputs ?? []) {
       const job = this.jobs.get(id);
       if (job !== undefined) job.input = text;
@@ -117,6 +141,9 @@ export class Ledger {
       if (job !== undefined) job.record = { ...job.record, ...update };
     }
     for (const chunk of rows.chunks ?? []) this.#append(chunk);
+    for (const { id } of rows.jobUpdates ?? []) this.#checkTree(id);
+    for (const { parent } of rows.jobs ?? []) if (parent !== null) this.#checkTree(parent);
+    this.accounts.enter(rows, (job) => this.jobs.get(job)?.record);
     for (const { job, name, value } of rows.steps ?? []) this.jobs.get(job)?.steps.set(name, value);
     for (const { id } of rows.sessions ?? []) if (!this.places.has(id)) this.places.set(id, 0);
     for (const { session, lastEventSeq, frame } of rows.segments ?? []) {
@@ -124,6 +151,26 @@ export class Ledger {
       if (frame !== undefined) this.frames.set(`${session} ${lastEventSeq}`, frame);
     }
     for (const session of rows.endedSessions ?? []) this.places.delete(session);
+  }
+
+  #accept(record: JobRecord): void {
+    this.#add(record);
+    this.accounts.add(record);
+    if (record.parent === null) return;
+    const parent = this.jobs.get(record.parent)?.record;
+    if (parent === undefined) this.#judge.report("tree-ends-together", `${record.id} is without its parent`);
+    else checkWithinParent(record, parent, this.#judge);
+  }
+
+  /** Below a job that has ended nothing is alive. */
+  #checkTree(job: string): void {
+    const { record } = this.jobs.get(job) ?? {};
+    if (record === undefined || !isTerminal(record.status)) return;
+    for (const below of this.accounts.subtree(job)) {
+      const status = this.jobs.get(below)?.record.status;
+      if (status !== undefined && !isTerminal(status))
+        this.#judge.report("tree-ends-together", `${job} is ${record.status}, and ${below} below it is ${status}`);
+    }
   }
 
   #add(record: JobRecord): KeptJob {
@@ -146,6 +193,17 @@ export class Ledger {
     if (/[RE]/.test(job.kinds)) this.#judge.report("one-terminal", `${id}: entry ${firstSeq} follows the terminal`);
     job.kinds += kinds;
     job.payloads.push(...payloads);
+    const { expiresAt } = job.record;
+    if (expiresAt !== null) this.#checkExpired(job.record, kinds, payloads, expiresAt + EXPIRED_MS);
+  }
+
+  #checkExpired({ id }: JobRecord, kinds: string, payloads: readonly string[], latest: number): void {
+    for (const [index, payload] of payloads.entries()) {
+      if (!BY_AGENT.test(kinds.charAt(index))) continue;
+      const { ts } = JSON.parse(payload) as { ts: string };
+      if (Date.parse(ts) > latest)
+        this.#judge.report("expired-jobs-end", `${id}, which ended long ago, has ${payload}`);
+    }
   }
 
   async #compareSession(store: Store, id: string): Promise<void> {

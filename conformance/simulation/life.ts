@@ -3,6 +3,7 @@
  * connections. Store and network take their time, so that a crash or a drop finds things half done. What a dead
  * runtime still wants to do reaches nobody.
  */
+import type { AgentContext } from "../../src/agents/agent-context.ts";
 import type { AgentDefinition } from "../../src/agents/define-agent.ts";
 import type { Artifacts, CommitBatch, Store } from "../../src/kernel/ports.ts";
 import type { Principal } from "../../src/kernel/principal.ts";
@@ -32,6 +33,10 @@ export interface Sabotage {
   disk?(store: Store): Store;
   /** What the runtime takes for a connection. */
   connection?(connection: Connection): Connection;
+  /** What agents under a lease are handed instead of their `ctx`. */
+  readonly context?: (ctx: AgentContext) => AgentContext;
+  /** Changes the code itself, for one run. Returns what undoes it. */
+  patch?(): () => void;
 }
 
 /** When a commit fails: before it writes anything, or after it wrote everything. */

@@ -1,6 +1,13 @@
 /** Runtimes that break one law each, made of a sound one and a layer around it: to show that the simulation notices. */
-import type { CommitBatch, Rows, Store } from "../../src/kernel/ports.ts";
+import type { ToolCall } from "../../src/agents/agent-context.ts";
+import type { Lease } from "../../src/kernel/authority/lease.ts";
+import { Counter, Purse } from "../../src/kernel/authority/purse.ts";
+import { settleHold } from "../../src/kernel/job/delegation.ts";
+import type { JobRecord } from "../../src/kernel/job/job-record.ts";
+import { Runner } from "../../src/kernel/job/run.ts";
+import type { BudgetRow, CommitBatch, Rows, Store } from "../../src/kernel/ports.ts";
 import type { Connection } from "../../src/transports/connection.ts";
+import { readDecimal, showDecimal } from "./decimals.ts";
 import type { Law } from "./laws.ts";
 import type { Sabotage } from "./life.ts";
 import { layerStore } from "./store-layer.ts";
@@ -14,6 +21,69 @@ interface BrokenRuntime {
 
 function without(batch: CommitBatch, table: keyof Rows): CommitBatch {
   return { ...batch, rows: { ...batch.rows, [table]: [] } };
+}
+
+function mapRows<Table extends keyof Rows>(
+  batch: CommitBatch,
+  table: Table,
+  change: (row: Rows[Table][number]) => Rows[Table][number],
+): CommitBatch {
+  const rows = batch.rows[table] as readonly Rows[Table][number][] | undefined;
+  return rows === undefined ? batch : { ...batch, rows: { ...batch.rows, [table]: rows.map(change) } };
+}
+
+/** Puts `instead` in the place of a method. Returns what puts it back. */
+function patching<Kind extends object, Name extends keyof Kind>(
+  kind: Kind,
+  name: Name,
+  instead: Kind[Name],
+): () => void {
+  const before = kind[name];
+  kind[name] = instead;
+  return () => {
+    kind[name] = before;
+  };
+}
+
+function asFloats({ counters }: BudgetRow): string {
+  return JSON.stringify(JSON.parse(counters), (_key, value) =>
+    typeof value === "string" ? showDecimal(readDecimal(String(Number(value)))) : value,
+  );
+}
+
+const { spend } = Counter.prototype;
+
+/** Moves this counter and none above it. */
+function spendHere(this: Counter, amount: bigint): void {
+  const { above } = this;
+  Object.assign(this, { above: undefined });
+  spend.call(this, amount);
+  Object.assign(this, { above });
+}
+
+function widened(job: JobRecord): JobRecord {
+  if (job.parent === null || job.lease === null) return job;
+  const lease = JSON.parse(job.lease) as Lease;
+  return { ...job, lease: JSON.stringify({ ...lease, grants: { ...lease.grants, "tool.call": ["*"] } }) };
+}
+
+function withoutExpiry(job: JobRecord): JobRecord {
+  return { ...job, expiresAt: null };
+}
+
+/** Starts a tool all the same when it is refused with this code. */
+function ignoring(code: string): NonNullable<Sabotage["context"]> {
+  return (ctx) => {
+    const tool = async (name: string, args: unknown, call: (call: ToolCall) => unknown): Promise<unknown> => {
+      try {
+        return await ctx.tool(name, args, call);
+      } catch (error) {
+        if ((error as { code?: string }).code !== code) throw error;
+        return call({ callId: "none", signal: ctx.signal, traceparent: "" });
+      }
+    };
+    return new Proxy(ctx, { get: (_, name) => (name === "tool" ? tool : Reflect.get(ctx, name, ctx)) });
+  };
 }
 
 /** Acknowledges each commit when the next one comes, and writes it only then. */
@@ -156,6 +226,104 @@ export const BROKEN_RUNTIMES: readonly BrokenRuntime[] = [
           inner,
           {},
           { findRemovable: (query) => inner.findRemovable({ ...query, endedBefore: Number.MAX_SAFE_INTEGER }) },
+        ),
+    }),
+  },
+  {
+    what: "does not write down what its counters have spent",
+    breaks: "money-is-exact",
+    create: () => ({
+      store: (inner) => layerStore(inner, { commit: (batch, forward) => forward(without(batch, "budgets")) }),
+    }),
+  },
+  {
+    what: "counts money in floats",
+    breaks: "money-is-exact",
+    create: () => ({
+      store: (inner) =>
+        layerStore(inner, {
+          commit: (batch, forward) =>
+            forward(mapRows(batch, "budgets", (row) => ({ ...row, counters: asFloats(row) }))),
+        }),
+    }),
+  },
+  {
+    what: "starts with full counters after a crash",
+    breaks: "money-is-exact",
+    create: () => ({ store: (inner) => layerStore(inner, {}, { readBudgets: async () => new Map() }) }),
+  },
+  {
+    what: "promises what it does not have",
+    breaks: "nothing-promised-twice",
+    create: () => ({
+      patch: () =>
+        patching(Purse.prototype, "reserve", function (this: Purse, amounts) {
+          for (const [currency, amount] of amounts) this.find(currency)?.hold(amount);
+        }),
+    }),
+  },
+  {
+    what: "does not ask its counters before it starts an operation",
+    breaks: "nothing-starts-at-zero",
+    create: () => ({ patch: () => patching(Purse.prototype, "findExhausted", () => undefined) }),
+  },
+  {
+    what: "keeps the costs of a job from those above it",
+    breaks: "money-is-exact",
+    create: () => ({ patch: () => patching(Counter.prototype, "spend", spendHere) }),
+  },
+  {
+    what: "starts operations that are not leased",
+    breaks: "operations-are-leased",
+    create: () => ({ context: ignoring("PERMISSION_DENIED") }),
+  },
+  {
+    what: "starts operations after the lease's expiry",
+    breaks: "operations-are-leased",
+    create: () => ({ context: ignoring("LEASE_EXPIRED") }),
+  },
+  {
+    what: "gives every child all tools",
+    breaks: "authority-within-parent",
+    create: () => ({
+      store: (inner) => layerStore(inner, { commit: (batch, forward) => forward(mapRows(batch, "jobs", widened)) }),
+    }),
+  },
+  {
+    what: "gives a child without an expiry its own time",
+    breaks: "authority-within-parent",
+    create: () => ({
+      store: (inner) =>
+        layerStore(inner, {
+          commit: (batch, forward) =>
+            forward(mapRows(batch, "jobs", (job) => (job.parent === null ? job : { ...job, expiresAt: null }))),
+        }),
+    }),
+  },
+  {
+    what: "forgets to end the children of what ends",
+    breaks: "tree-ends-together",
+    create: () => ({
+      patch: () =>
+        patching(Runner.prototype, "settle", (job) => {
+          job.apply({ type: "settle" });
+          settleHold(job);
+        }),
+    }),
+  },
+  {
+    what: "forgets over a restart when leases expire",
+    breaks: "expired-jobs-end",
+    create: () => ({
+      store: (inner) =>
+        layerStore(
+          inner,
+          {},
+          {
+            claimTrees: async (node) =>
+              (await inner.claimTrees(node)).map((tree) => ({ ...tree, jobs: tree.jobs.map(withoutExpiry) })),
+            readTree: async (root) => (await inner.readTree(root)).map(withoutExpiry),
+          },
         ),
     }),
   },

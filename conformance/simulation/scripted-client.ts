@@ -35,7 +35,7 @@ interface Session {
   presented: string | undefined;
   newest: string | undefined;
   readonly asks: Set<Ask>;
-  /** Jobs whose acceptance this session was answered: it may cancel them. */
+  /** Jobs whose acceptance this session was answered, and what they handed on: it may cancel them. */
   readonly accepted: Set<string>;
   acked: number;
   /** Tokens of resumptions given up without an answer: the runtime may still come to them, in any order. */
@@ -128,9 +128,15 @@ export class ScriptedClient {
   }
 
   submit(ask: Ask): void {
-    const { agent, plan, key } = ask;
+    const { agent, plan, key, lease } = ask;
     this.#session?.asks.add(ask);
-    const payload = { agent, input: plan, ...(key === undefined ? {} : { idempotency_key: key }) };
+    const payload = {
+      agent,
+      input: plan,
+      ...(lease && { lease_request: lease.request }),
+      ...(lease?.constraints && { lease_constraints: lease.constraints }),
+      ...(key === undefined ? {} : { idempotency_key: key }),
+    };
     this.#request("job.submit", payload, { type: "submit", ask, sentAfter: this.received });
   }
 
@@ -202,6 +208,16 @@ export class ScriptedClient {
   /** Jobs whose log this session follows and has not got to the end of. */
   get unfinished(): readonly string[] {
     return this.#session?.record.unfinished ?? [];
+  }
+
+  /** Jobs below those this session submitted, of which it should have been told and was not. */
+  get untold(): readonly string[] {
+    const { accepted, record } = this.#session ?? {};
+    if (accepted === undefined || !this.#features.includes("x-leasehold.delegation")) return [];
+    return [...this.#stage.ledger.jobs.values()]
+      .filter(({ record: { id, parent } }) => parent !== null && accepted.has(parent) && !accepted.has(id))
+      .filter(({ record: { parent } }) => parent !== null && record?.hasWhole(parent) === true)
+      .map(({ record: { id } }) => id);
   }
 
   #hello(): string {
@@ -281,6 +297,7 @@ export class ScriptedClient {
 
   #takePlaced(line: Line, placed: PlacedFrame): void {
     if (!line.welcomed) this.#report("no-gap-or-repeat", `event_seq ${placed.eventSeq} came before the welcome`);
+    if (placed.accepts) this.#session?.accepted.add(placed.job);
     this.#placing = line;
     line.place(placed);
     this.#placing = undefined;
@@ -332,6 +349,9 @@ export class ScriptedClient {
       return;
     if (request?.type === "submit") {
       request.ask.refused = true;
+      // Asked again when what it asks for is past.
+      const { expires_at: expiresAt } = request.ask.lease?.constraints ?? {};
+      if (expiresAt !== undefined && Date.parse(expiresAt) <= this.#stage.world.clock.now()) return;
       if (String((payload.details as { limit?: unknown } | undefined)?.limit).startsWith("maxPendingJobs")) return;
     }
     if (request?.type === "cancel" && code === "PERMISSION_DENIED" && this.#session?.accepted.has(request.job) !== true)
@@ -408,9 +428,10 @@ export class ScriptedClient {
     else session.record.promise(job, 0, sentAfter);
   }
 
-  /** Whether this session asked for the job, be it that the answer was lost: then it may have the right to cancel it. */
+  /** Whether this session asked for the job's tree, be it that the answer was lost: then it may have the right to cancel it. */
   #askedFor(job: string): boolean {
-    return [...(this.#session?.asks ?? [])].some((ask) => ask.job === job);
+    const root = this.#stage.ledger.jobs.get(job)?.record.root;
+    return [...(this.#session?.asks ?? [])].some((ask) => ask.job === root);
   }
 
   #unannounced(job: string, answersLost: readonly Request[]): Unannounced {

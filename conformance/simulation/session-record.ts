@@ -12,6 +12,8 @@ export interface PlacedFrame {
   readonly job: string;
   readonly jobSeq: number;
   readonly terminal: boolean;
+  /** The session is told of a child: its log follows. */
+  readonly accepts: boolean;
   readonly text: string;
 }
 
@@ -29,7 +31,8 @@ export function placeOf(frame: Frame, text: string): PlacedFrame | undefined {
   const { type, event_seq: eventSeq, job_id: job = "", payload } = frame;
   if (eventSeq === undefined) return undefined;
   const onLog = payload.job_seq !== undefined;
-  return { onLog, eventSeq, job, jobSeq: Number(payload.job_seq), terminal: type !== "job.event", text };
+  const terminal = type === "job.result" || type === "job.error";
+  return { onLog, eventSeq, job, jobSeq: Number(payload.job_seq), terminal, accepts: type === "job.accepted", text };
 }
 
 interface Reading {
@@ -140,6 +143,7 @@ export class SessionRecord {
     if (known === undefined) {
       this.#texts.push(frame.text);
       if (frame.onLog) this.#read(frame);
+      if (frame.accepts) this.promise(frame.job, 0, frame.eventSeq);
     } else if (known !== frame.text) {
       this.#report("same-bytes-on-replay", `event_seq ${frame.eventSeq} was ${known} and is ${frame.text}`);
     }

@@ -44,13 +44,22 @@ function createClients(stage: Stage): ScriptedClient[] {
     client("ada-1", ada),
     client("ada-2", ada),
     client("ada-3", ada, allBut("progress")),
-    client("ada-4", ada, allBut("result_chunk", "ack")),
+    client("ada-4", ada, allBut("result_chunk", "ack", "x-leasehold.delegation")),
     client("bob-1", bob),
     client("bob-2", bob, allBut("result_chunk")),
   ];
 }
 
 export async function simulate(options: SimulationOptions): Promise<SimulationOutcome> {
+  const repair = options.sabotage?.patch?.();
+  try {
+    return await play(options);
+  } finally {
+    repair?.();
+  }
+}
+
+async function play(options: SimulationOptions): Promise<SimulationOutcome> {
   const { seed, steps, onStep } = options;
   const stage = new Stage(options);
   const cast: Cast = { stage, clients: createClients(stage) };

@@ -9,8 +9,10 @@ import type { MemorySnapshot } from "../../src/stores/memory/memory-store.ts";
 import { createFakeWorld, type FakeWorld } from "../../src/testing/fake-world.ts";
 import { createAgents, type Plan, readPlan } from "./agents.ts";
 import { Judge } from "./laws.ts";
+import type { LeaseAsk } from "./leases.ts";
 import { Ledger } from "./ledger.ts";
 import { Life, type Sabotage } from "./life.ts";
+import { LiveMoney } from "./live-money.ts";
 import { type Frame, placeOf } from "./session-record.ts";
 
 const TENANT = "sim";
@@ -21,6 +23,7 @@ export interface Ask {
   readonly principal: string;
   readonly agent: string;
   readonly plan: Plan;
+  readonly lease?: LeaseAsk;
   readonly key?: string;
   /** The job it became, as far as a client was told. */
   job?: string;
@@ -34,6 +37,7 @@ export class Stage {
   readonly world: FakeWorld;
   readonly judge = new Judge();
   readonly ledger: Ledger;
+  readonly money: LiveMoney;
   readonly asks: Ask[] = [];
   /** Contents of artifacts, by digest: the disk that every life writes to. */
   readonly contents = new Map<string, Buffer>();
@@ -49,6 +53,7 @@ export class Stage {
   constructor(options: { seed: number; sabotage?: Sabotage; onFrame?: (line: string) => void }) {
     this.world = createFakeWorld({ seed: options.seed });
     this.ledger = new Ledger(this.judge, () => this.world.clock.now());
+    this.money = new LiveMoney(this.ledger.accounts);
     this.#sabotage = options.sabotage ?? {};
     this.onFrame = options.onFrame;
   }
@@ -81,7 +86,14 @@ export class Stage {
       contents: this.contents,
       sabotage: this.#sabotage,
       agents: (timers: Timers): readonly AgentDefinition[] =>
-        createAgents({ timers, ledger: this.ledger, judge: this.judge }),
+        createAgents({
+          timers,
+          ledger: this.ledger,
+          money: this.money,
+          judge: this.judge,
+          now: () => this.world.clock.now(),
+          tamper: this.#sabotage.context,
+        }),
       authenticate: (token): Principal | undefined =>
         token === undefined ? undefined : { id: token, tenant: TENANT, roles: ["user"] },
       onSend: (frame) => this.#checkSent(frame),
@@ -96,6 +108,7 @@ export class Stage {
   async crash(): Promise<void> {
     this.crashes++;
     const image = await this.life.crash(() => this.chance(0.5));
+    this.money.clear();
     await this.boot(image);
   }
 
@@ -103,7 +116,10 @@ export class Stage {
   async restart(): Promise<void> {
     await this.shutDown();
     if (this.life.doomed) await this.crash();
-    else await this.boot(this.life.end());
+    else {
+      this.money.clear();
+      await this.boot(this.life.end());
+    }
   }
 
   /** Closes the runtime, and looks whether it has let go of everything. */

@@ -1,5 +1,8 @@
 /** What can happen at a step of a run, and how often. */
 import { AGENTS, type Plan } from "./agents.ts";
+import { AUTHORITY_AGENTS } from "./authority-agents.ts";
+import { drawBy } from "./draw.ts";
+import { drawLease } from "./leases.ts";
 import { HEARTBEAT_INTERVAL_SEC, RESUME_WINDOW_SEC } from "./limits.ts";
 import type { ScriptedClient } from "./scripted-client.ts";
 import type { Ask, Stage } from "./stage.ts";
@@ -124,11 +127,13 @@ function submit({ stage, clients }: Cast): Deed {
   if (client === undefined || stage.life.jobsUnderWay >= MAX_UNDER_WAY) return undefined;
   const tag = `ask ${stage.asks.length}`;
   const agent = stage.pick(AGENTS) ?? "bursts";
+  const now = stage.world.clock.now();
   const key = stage.chance(0.5) ? `key of ${tag}` : undefined;
   const ask: Ask = {
     principal: client.principal,
     agent,
     plan: drawPlan(stage, tag),
+    ...((isAuthorityAgent(agent) || stage.chance(0.3)) && { lease: drawLease(drawBy(`lease of ${tag} at ${now}`), now) }),
     ...(key === undefined ? {} : { key }),
     refused: false,
   };
@@ -138,9 +143,15 @@ function submit({ stage, clients }: Cast): Deed {
 }
 
 function drawPlan(stage: Stage, tag: string): Plan {
-  if (stage.chance(0.02)) return { tag, bursts: [stage.draw(FLOOD)], pauseMs: 1 };
+  const askedAt = stage.world.clock.now();
+  if (stage.chance(0.02)) return { tag, bursts: [stage.draw(FLOOD)], pauseMs: 1, askedAt };
   const pauseMs = stage.chance(0.3) ? stage.draw(2_000) : stage.draw(10);
-  return { tag, bursts: Array.from({ length: stage.draw(8) }, () => stage.draw(14)), pauseMs };
+  return { tag, bursts: Array.from({ length: stage.draw(8) }, () => stage.draw(14)), pauseMs, askedAt };
+}
+
+/** Whether it does what needs a lease. Others may have one, and end with it. */
+function isAuthorityAgent(agent: string): boolean {
+  return AUTHORITY_AGENTS.some((name) => name === agent);
 }
 
 /** The key again, from the same session or another of the principal. */
@@ -191,11 +202,24 @@ function onJob(
 ): Deed {
   const client = stage.pick(clients.filter(isOpen));
   if (client === undefined) return undefined;
-  const jobs = stage.asks.filter(({ job, principal }) => job !== undefined && (principal === client.principal) === own);
-  const job = stage.pick(stage.chance(0.7) ? jobs.slice(-6) : jobs)?.job;
+  const jobs = stage.chance(0.25) ? childrenOf(stage, client, own) : askedBy(stage, client, own);
+  const job = stage.pick(stage.chance(0.7) ? jobs.slice(-6) : jobs);
   if (job === undefined) return undefined;
   act(client, job);
   return `${client.name} ${job}`;
+}
+
+function askedBy(stage: Stage, client: ScriptedClient, own: boolean): readonly string[] {
+  return stage.asks.flatMap(({ job, principal }) =>
+    job !== undefined && (principal === client.principal) === own ? [job] : [],
+  );
+}
+
+/** Jobs that were handed on, of whatever tree of the principal. */
+function childrenOf(stage: Stage, client: ScriptedClient, own: boolean): readonly string[] {
+  return [...stage.ledger.jobs.values()].flatMap(({ record: { id, parent } }) =>
+    parent !== null && (stage.ownerOf(id) === client.principal) === own ? [id] : [],
+  );
 }
 
 async function advance({ stage }: Cast, ms: number): Promise<string> {

@@ -1,8 +1,17 @@
 /** `ctx`: everything an agent is handed. */
+import type { Amounts } from "../kernel/authority/amounts.ts";
 import type { Lease } from "../kernel/authority/lease.ts";
+import type { Metric } from "../kernel/job/metric.ts";
+import type { CodedError } from "../protocol/errors.ts";
 import type { ArtifactRef, ArtifactSource } from "./artifacts.ts";
-import type { LogLevel, Metric, Progress } from "./event-bodies.ts";
+import type { Budget, ChargeOptions } from "./budget.ts";
+import type { Delegate } from "./delegate.ts";
+import type { LogLevel, Progress } from "./event-bodies.ts";
+import type { GuardedFiles } from "./files/guarded-files.ts";
+import type { GuardedMcpClient, McpClientLike, McpOptions } from "./mcp.ts";
+import type { GuardedModel, LanguageModelLike } from "./model.ts";
 import type { ResultEncoding, ResultStream } from "./result-stream.ts";
+import type { ToolSetLike } from "./tool-set.ts";
 
 /** What the function under `ctx.tool` is handed. */
 export interface ToolCall {
@@ -49,7 +58,23 @@ export interface AgentContext<Input = unknown> {
   thought(text: string): Promise<void>;
   status(phase: string, message?: string): Promise<void>;
   progress(progress: Progress): Promise<void>;
+  /**
+   * A measurement. One whose name begins with `cost.` is money spent: with a budgeted currency for its `unit` it moves the
+   * counters, as `charge` does.
+   */
   metric(metric: Metric): Promise<void>;
+  /**
+   * Reports money spent, as one `cost.*` metric for each currency, and moves the counters of budgeted ones in the same turn
+   * and commit, below zero too (§9.6): once one reads zero or less, no operation starts.
+   */
+  charge(amounts: Amounts, options?: ChargeOptions): Promise<void>;
+  /** What is left of the budget, and setting it aside before it is spent. */
+  readonly budget: Budget;
+  /**
+   * Whether what a vendor's SDK threw says that money or quota upstream has run out: then BUDGET_EXHAUSTED with what is
+   * known of it as details, to be thrown or handled; undefined when it is something else, such as a rate limit (§9.6).
+   */
+  translateUpstreamBudgetExhausted(error: unknown): CodedError | undefined;
   /** An event of a kind of one's own, `x-<vendor>.<name>`; `body` is an object that JSON can hold. */
   emit(kind: `x-${string}`, body: object): Promise<void>;
   /**
@@ -70,6 +95,63 @@ export interface AgentContext<Input = unknown> {
    * @throws CodedError LEASE_EXPIRED, BUDGET_EXHAUSTED or PERMISSION_DENIED; whatever `call` threw.
    */
   tool<Result>(name: string, args: unknown, call: (call: ToolCall) => Result | Promise<Result>): Promise<Result>;
+
+  /**
+   * The standard `fetch` under the lease (`net.fetch`), for http and https. Every hop of a redirect is an operation of its
+   * own: asked of the guard, and on the log with its status, without query and body. At most 20 hops. Aborts when the job
+   * is stopped, also while the body is read. The call's `traceparent` goes along.
+   * @throws CodedError LEASE_EXPIRED, BUDGET_EXHAUSTED or PERMISSION_DENIED; INVALID_REQUEST for another scheme, and for a
+   * user name in the URL; TypeError as `fetch` does.
+   */
+  fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
+  /**
+   * A language model of the AI SDK (specification v2, v3 or v4) under the lease's `model.use` (§9.7): what comes out goes
+   * into `generateText`, `streamText` and the like. The lease may name the model by its id, or with its provider before it:
+   * `gpt-5-mini` or `openai/gpt-5-mini`. Every call is on the log, without what was said, and is charged as a
+   * `cost.inference` metric by what the model says it used and the runtime's `prices`, exactly; a streamed one by its last
+   * part. Under a budget a call whose usage is not told, such as a stream that was cut short, is charged a token for each
+   * byte that went over, which is nearly always too much.
+   * @throws CodedError INVALID_REQUEST for what is no such model. Its calls: PERMISSION_DENIED, LEASE_EXPIRED or
+   * BUDGET_EXHAUSTED (also for a vendor's quota); INVALID_REQUEST for a model without a price under a budget; whatever the
+   * model threw.
+   */
+  model<Model extends LanguageModelLike>(model: Model): GuardedModel<Model>;
+  /**
+   * A tool set of the AI SDK under the lease: the `execute` of each tool becomes an operation (`tool.call`) by its name in
+   * the set. A refusal is thrown, which the AI SDK tells the model as the tool's error. Tools without `execute` stay as
+   * they are. Outputs must be JSON; of long ones the log keeps the beginning.
+   */
+  tools<Tools extends ToolSetLike>(tools: Tools): Tools;
+  /**
+   * A connected client of `@modelcontextprotocol/sdk` under the lease (`tool.call`): a tool is `<name>/<tool>`, a resource
+   * `<name>/resource:<uri>`, a prompt `<name>/prompt:<prompt>`. Lists are cut to what the lease allows. The trace goes along
+   * in `_meta`, and a stop of the job cancels the request. Connecting and closing the client stay the agent's.
+   * @throws CodedError INVALID_REQUEST for another client, or a name that is none.
+   */
+  mcp<Client extends McpClientLike>(client: Client, options: McpOptions): GuardedMcpClient<Client>;
+  /** Files under the lease (`fs.read`, `fs.write`). */
+  readonly fs: GuardedFiles;
+  /**
+   * Asks the guard alone, for agents that bring their own clients: resolves when the operation may start now. Nothing is on
+   * the log unless it is refused. What happens afterwards, and what becomes of a link or a redirect, nobody checks.
+   * @param namespace such as `net.fetch` or a vendor's `x-acme.db`.
+   * @param target what the operation touches: an absolute path, a URL, a name.
+   * @throws CodedError LEASE_EXPIRED, BUDGET_EXHAUSTED or PERMISSION_DENIED.
+   */
+  authorize(namespace: string, target: string): Promise<void>;
+  /** `authorize("model.use", id)`, the identifier as it is (§9.7). */
+  assertModelAllowed(id: string): Promise<void>;
+
+  /**
+   * Starts another agent's job under part of this one's lease (§10). The guard is asked for `agent.delegate`; what the child
+   * may do lies within what this job may, and its budget is set aside from what is available here. The child ends with this
+   * job at the latest: whoever wants its result awaits it before returning.
+   * @param agent a definition, whose input and output are typed then; or `name`, or `name@version`.
+   * @throws CodedError LEASE_EXPIRED, BUDGET_EXHAUSTED, PERMISSION_DENIED or LEASE_SUBSET_VIOLATION for want of authority;
+   * INVALID_REQUEST, AGENT_NOT_AVAILABLE or AGENT_VERSION_NOT_AVAILABLE for what is asked; DUPLICATE_KEY for a key used for
+   * something else; INTERNAL_ERROR beyond `maxDelegationDepth`, `maxLiveChildren` or `maxTreeJobs`.
+   */
+  readonly delegate: Delegate;
 
   /**
    * Runs `work` once for all attempts: a later attempt gets the recorded value without running it. At least once, since

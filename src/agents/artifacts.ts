@@ -62,7 +62,8 @@ export function createArtifact(host: JobHost, outside: Outside): (source: Artifa
   };
 }
 
-function labelOf(source: ArtifactSource): ArtifactLabel {
+/** @throws CodedError INVALID_REQUEST */
+export function labelOf(source: ArtifactSource): ArtifactLabel {
   if (typeof source !== "object" || source === null) throw invalid("artifact", "must be an object");
   const { name, contentType } = source;
   if (name !== undefined && (typeof name !== "string" || name === "" || name.length > MAX_NAME_LENGTH)) {
@@ -77,7 +78,7 @@ function labelOf(source: ArtifactSource): ArtifactLabel {
   return { name: name ?? null, contentType };
 }
 
-function refOf({ id, contentType, size, sha256, name }: ArtifactRow): ArtifactRef {
+export function refOf({ id, contentType, size, sha256, name }: ArtifactRow): ArtifactRef {
   return {
     uri: artifactUri(id),
     content_type: contentType,

@@ -90,7 +90,7 @@ describe("emission", () => {
     ["progress", [{ current: 1, units: 1 }], "progress.units"],
     ["metric", [{ name: "", value: 1 }], "metric.name"],
     ["metric", [{ name: "a", value: Number.POSITIVE_INFINITY }], "metric.value"],
-    ["metric", [{ name: "a", value: "1" }], "metric.value"],
+    ["metric", [{ name: "a", value: "one" }], "metric.value"],
     ["metric", [{ name: "cost.model", value: -0.1, unit: "USD" }], "metric.value"],
     ["metric", [{ name: "cost.budget.remaining", value: 1 }], "metric.name"],
     ["metric", [{ name: "a", value: 1, dimensions: { b: {} } }], "metric.dimensions.b"],

@@ -5,15 +5,13 @@ import type { JobHost } from "../kernel/agents-port.ts";
 import { leaseOf } from "../kernel/authority/lease.ts";
 import { agentReference } from "../kernel/job/job-record.ts";
 import type { Ids } from "../platform/world.ts";
-import { CodedError } from "../protocol/errors.ts";
 import type { AgentContext } from "./agent-context.ts";
-import { createArtifact } from "./artifacts.ts";
-import { createEmit, type Outside } from "./emission.ts";
-import type { LogLevel } from "./event-bodies.ts";
-import { invalid, logBody, metricBody, progressBody, statusBody, thoughtBody, vendorBody } from "./event-bodies.ts";
-import { createResultStream, MAX_STREAMED_BYTES, type OpenResultStream, type ResultEncoding } from "./result-stream.ts";
-import { createStep, STREAM_BEGUN } from "./steps.ts";
-import { createToolCall } from "./tool-call.ts";
+import { type ContextFunctions, createFunctions } from "./context-functions.ts";
+import type { Outside } from "./emission.ts";
+import type { GuardedFiles } from "./files/guarded-files.ts";
+import type { Isolator } from "./isolation/isolator.ts";
+import type { PriceTable } from "./prices.ts";
+import { MAX_STREAMED_BYTES, type OpenResultStream } from "./result-stream.ts";
 import { type ActiveSpan, type Tracing, traceparentOf } from "./tracing.ts";
 
 export interface OpenContext {
@@ -27,6 +25,12 @@ export interface ContextOptions {
   readonly maxResultBytes?: number;
   /** Default: nothing is traced. */
   readonly tracing?: Tracing | undefined;
+  /** What models cost. Default: no model has a price, and none can be called under a budget. */
+  readonly prices?: PriceTable | undefined;
+  /** Carries out `ctx.fs`. Default: this process, under the host's guard. */
+  readonly files?: GuardedFiles;
+  /** Runs isolated agents. Default: none can run. */
+  readonly isolator?: Isolator;
 }
 
 export function createContext(
@@ -34,12 +38,12 @@ export function createContext(
   input: unknown,
   ids: Ids,
   outside: Outside,
-  { maxResultBytes = MAX_STREAMED_BYTES }: ContextOptions = {},
+  { maxResultBytes = MAX_STREAMED_BYTES, prices, files }: ContextOptions = {},
   span?: ActiveSpan,
 ): OpenContext {
   let functions: ContextFunctions | undefined;
   const ctx = new JobContext(host, input, span, () => {
-    functions ??= createFunctions({ host, ids, outside, maxResultBytes, span, signal: () => ctx.signal });
+    functions ??= createFunctions({ host, ids, outside, maxResultBytes, prices, files, span, signal: () => ctx.signal });
     return functions;
   });
   return {
@@ -49,22 +53,6 @@ export function createContext(
     },
   };
 }
-
-/** What an agent calls. Closures, so that each can be taken out of `ctx`; all of them made for the first that is asked for. */
-type ContextFunctions = Pick<
-  AgentContext,
-  | "log"
-  | "thought"
-  | "status"
-  | "progress"
-  | "metric"
-  | "emit"
-  | "artifact"
-  | "flush"
-  | "tool"
-  | "step"
-  | "streamResult"
-> & { readonly stream: OpenResultStream | undefined };
 
 /** A class, whose getters cost nothing to make: most of what a context offers is not used by most agents. */
 class JobContext implements AgentContext {
@@ -130,6 +118,39 @@ class JobContext implements AgentContext {
   get tool() {
     return this.#functions().tool;
   }
+  get delegate() {
+    return this.#functions().delegate;
+  }
+  get charge() {
+    return this.#functions().charge;
+  }
+  get budget() {
+    return this.#functions().budget;
+  }
+  get translateUpstreamBudgetExhausted() {
+    return this.#functions().translateUpstreamBudgetExhausted;
+  }
+  get fetch() {
+    return this.#functions().fetch;
+  }
+  get model() {
+    return this.#functions().model;
+  }
+  get tools() {
+    return this.#functions().tools;
+  }
+  get mcp() {
+    return this.#functions().mcp;
+  }
+  get fs() {
+    return this.#functions().fs;
+  }
+  get authorize() {
+    return this.#functions().authorize;
+  }
+  get assertModelAllowed() {
+    return this.#functions().assertModelAllowed;
+  }
   get step() {
     return this.#functions().step;
   }
@@ -137,75 +158,6 @@ class JobContext implements AgentContext {
     return this.#functions().streamResult;
   }
 }
-
-function createFunctions(options: {
-  readonly host: JobHost;
-  readonly ids: Ids;
-  readonly outside: Outside;
-  readonly maxResultBytes: number;
-  readonly span: ActiveSpan | undefined;
-  readonly signal: () => AbortSignal;
-}): ContextFunctions {
-  const { host, ids, outside, maxResultBytes, span, signal } = options;
-  const emit = createEmit(host, outside);
-  let step: AgentContext["step"] | undefined;
-  let tool: AgentContext["tool"] | undefined;
-  let artifact: AgentContext["artifact"] | undefined;
-  let stream: OpenResultStream | undefined;
-
-  // Asynchronous, so that a rejection by the kernel nobody awaits still comes out of this attempt.
-  const flush = async (): Promise<void> => {
-    await outside(() => host.flush());
-  };
-
-  return {
-    log: (levelOrMessage: string, message?: string) =>
-      emit("log", "log", () =>
-        message === undefined ? logBody("info", levelOrMessage) : logBody(levelOrMessage as LogLevel, message),
-      ),
-    thought: (text) => emit("thought", "thought", () => thoughtBody(text)),
-    status: (phase, message) => emit("status", "status", () => statusBody(phase, message)),
-    progress: (progress) => emit("progress", "progress", () => progressBody(progress)),
-    metric: (metric) => emit("metric", "metric", () => metricBody(metric)),
-    emit: (kind, body) => emit("vendor", kind, () => vendorBody(kind, body)),
-    artifact(source) {
-      artifact ??= createArtifact(host, outside);
-      return artifact(source);
-    },
-    flush,
-
-    tool(name, args, call) {
-      tool ??= createToolCall({ host, emit, ids, flush, signal, span });
-      return tool(name, args, call);
-    },
-    step(name, work) {
-      step ??= createStep({ host, outside, signal });
-      return step(name, work);
-    },
-    streamResult<Encoding extends ResultEncoding = "utf8">({
-      encoding = "utf8" as Encoding,
-    }: {
-      encoding?: Encoding;
-    } = {}) {
-      if (stream !== undefined)
-        throw new CodedError("INVALID_REQUEST", "a job has one result: streamResult was called twice");
-      if (encoding !== "utf8" && encoding !== "base64")
-        throw invalid("streamResult.encoding", 'must be "utf8" or "base64"');
-      // In the commit of the first chunk, whose fate the write tells of.
-      const begin = (resultId: string): void => {
-        if (!host.steps.has(STREAM_BEGUN)) void outside(() => host.recordStep(STREAM_BEGUN, resultId)).catch(ignore);
-      };
-      const opened = createResultStream(ids.next("res"), encoding, { emit, maxBytes: maxResultBytes, begin });
-      stream = opened;
-      return opened;
-    },
-    get stream() {
-      return stream;
-    },
-  };
-}
-
-const ignore = (): void => {};
 
 /**
  * A signal that follows `signal` within the current async context. Listeners run in the context of whoever aborts, which

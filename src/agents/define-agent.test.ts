@@ -48,6 +48,21 @@ describe("defineAgent", () => {
     ["input", { name: "report", version: "1", run, input: {} }, "agent report: input is not a Standard Schema"],
     ["output", { name: "report", version: "1", run, output: 3 }, "agent report: output is not a Standard Schema"],
     ["needs", { name: "report", version: "1", run, needs: { "fs.read": true } }, 'agent report: needs["fs.read"]'],
+    [
+      "needs",
+      { name: "report", version: "1", run, needs: { "fs.reed": "files" } },
+      'needs["fs.reed"]: there are fs.read,',
+    ],
+    [
+      "needs",
+      { name: "report", version: "1", run, needs: { "fs.read": { why: "" } } },
+      'needs["fs.read"]: say in words',
+    ],
+    [
+      "needs",
+      { name: "report", version: "1", run, needs: { "fs.read": { why: "files", patterns: [] } } },
+      'needs["fs.read"].patterns must be a list',
+    ],
   ])("refuses a wrong %s", (_field, spec, message) => {
     expect(() => defineAgent(spec as never)).toThrow(TypeError);
     expect(() => defineAgent(spec as never)).toThrow(message);
@@ -75,6 +90,30 @@ describe("types", () => {
     >();
     const several: readonly AgentDefinition[] = [agent];
     expect(several).toHaveLength(1);
+  });
+
+  it("gives the patterns of a need what run gets", () => {
+    defineAgent({
+      name: "walk",
+      version: "1.0.0",
+      input: Input,
+      needs: {
+        "fs.read": {
+          why: "the directory",
+          patterns(input) {
+            expectTypeOf(input).toEqualTypeOf<{ path: string; depth: number }>();
+            return [`${input.path}/**`];
+          },
+        },
+        "cost.budget": { why: "what it may spend", patterns: ["USD:1.00"] },
+        "x-acme.db": "the database",
+      },
+      run(_ctx, input) {
+        expectTypeOf(input).toEqualTypeOf<{ path: string; depth: number }>();
+      },
+    });
+    // @ts-expect-error there is no such namespace
+    expect(() => defineAgent({ name: "walk", version: "1", needs: { "fs.reed": "files" }, run })).toThrow(TypeError);
   });
 
   it("without schemas takes anything, and gives what run returns", () => {

@@ -1,15 +1,15 @@
 /** `defineAgent`: a named, versioned function that does the work, with the schemas of what goes in and comes out. */
 import type { AgentContext } from "./agent-context.ts";
+import { type Isolation, type IsolationSpec, isolationOf } from "./isolation/isolation-spec.ts";
+import { assertNeeds, type Needs } from "./needs.ts";
 import type { StreamedResult } from "./result-stream.ts";
 import type { SchemaInput, SchemaOutput, StandardSchema } from "./standard-schema.ts";
 
 /** What becomes of a job when the runtime dies under it: one retryable error, or another attempt. */
 export type Restart = "never" | "always";
 
-/** What an agent says it needs of a lease: a namespace (§9.2), and in words what for. */
-export type Needs = Readonly<Record<string, string>>;
-
-export interface AgentSpec<Name extends string, In extends StandardSchema, Out extends StandardSchema, Returned> {
+export interface AgentSpec<Name extends string, In extends StandardSchema, Out extends StandardSchema, Returned>
+  extends IsolationSpec {
   /** Lower-case letters, digits, `.`, `_`, `-`; begins with a letter or digit (§7.5). */
   readonly name: Name;
   /** Letters, digits, `.`, `+`, `_`, `-` (§7.5). */
@@ -20,7 +20,12 @@ export interface AgentSpec<Name extends string, In extends StandardSchema, Out e
   readonly output?: Out;
   /** Default: `never`. With `always`, do what must not be done twice in `ctx.step`. */
   readonly restart?: Restart;
-  readonly needs?: Needs;
+  /**
+   * What the lease must grant: a submission without it is refused with PERMISSION_DENIED, and told which lease would do.
+   * Such as `{ "fs.read": "the directory to report on" }`, or with the patterns that this input needs:
+   * `{ "fs.read": { why: "the directory to report on", patterns: ({ path }) => [`${path}/**`] } }`.
+   */
+  readonly needs?: Needs<SchemaOutput<In>>;
   /**
    * How many jobs of this version may run at a time in one runtime; further ones wait as `pending`. A whole number from
    * 1 on. Default: as many as the runtime runs.
@@ -47,6 +52,8 @@ export interface AgentDefinition<Name extends string = string, Input = unknown, 
   readonly restart: Restart;
   readonly needs: Needs;
   readonly maxConcurrent: number | undefined;
+  /** Undefined for an agent that runs in the runtime's process. */
+  readonly isolation: Isolation | undefined;
   readonly input: StandardSchema | undefined;
   readonly output: StandardSchema | undefined;
   run(ctx: AgentContext, input: unknown): unknown;
@@ -101,14 +108,17 @@ export function defineAgent<
   if (input !== undefined) assertSchema(name, "input", input);
   if (output !== undefined) assertSchema(name, "output", output);
   assertNeeds(name, needs);
+  const isolation = isolationOf(name, spec);
 
   const definition: AgentDefinition<Name, SchemaInput<In>, OutputOf<Out, Returned>> = {
     [DEFINITION]: true,
     name,
     version,
     restart,
-    needs: Object.freeze({ ...needs }),
+    // As with `run`: the input has been through the schema.
+    needs: Object.freeze({ ...needs }) as Needs,
     maxConcurrent,
+    isolation,
     input,
     output,
     // The input has been through the schema by the time this is called; `spec` stays the receiver.
@@ -124,14 +134,6 @@ export function isAgentDefinition(value: unknown): value is AgentDefinition {
 function assertSchema(agent: string, field: "input" | "output", schema: StandardSchema): void {
   if (typeof schema?.["~standard"]?.validate !== "function") {
     throw new TypeError(`agent ${agent}: ${field} is not a Standard Schema (zod, valibot, arktype or the like)`);
-  }
-}
-
-function assertNeeds(agent: string, needs: Needs): void {
-  for (const [namespace, reason] of Object.entries(needs)) {
-    if (typeof reason !== "string") {
-      throw new TypeError(`agent ${agent}: needs["${namespace}"] is ${shown(reason)}: say in words what for`);
-    }
   }
 }
 

@@ -17,15 +17,6 @@ export interface Progress {
   readonly message?: string;
 }
 
-export interface Metric {
-  /** `cost.…` is money spent (§9.6): never negative. `cost.budget.…` is the runtime's own. */
-  readonly name: string;
-  /** Finite. */
-  readonly value: number;
-  readonly unit?: string;
-  readonly dimensions?: Readonly<Record<string, string | number | boolean>>;
-}
-
 const LEVELS: readonly string[] = ["debug", "info", "warn", "error"] satisfies LogLevel[];
 
 /** `x-<vendor>.<name>`. Goes into frames as it is, so it must not hold anything that JSON escapes. */
@@ -59,19 +50,6 @@ export function progressBody(progress: Progress): string {
   return `${body}}`;
 }
 
-export function metricBody(metric: Metric): string {
-  const { name, value, unit, dimensions } = record("metric", metric);
-  if (typeof name !== "string" || name === "") throw invalid("metric.name", "must be a string that is not empty");
-  if (typeof value !== "number" || !Number.isFinite(value)) throw invalid("metric.value", "must be a finite number");
-  if (name.startsWith("cost.budget."))
-    throw invalid("metric.name", `${name} is the runtime's: cost.budget.* is not for agents`);
-  if (name.startsWith("cost.") && value < 0) throw invalid("metric.value", `of ${name} must not be negative (§9.6)`);
-  let body = `{"name":${JSON.stringify(name)},"value":${JSON.stringify(value)}`;
-  if (unit !== undefined) body += `,"unit":${text("metric.unit", unit)}`;
-  if (dimensions !== undefined) body += `,"dimensions":${dimensionsText(dimensions)}`;
-  return `${body}}`;
-}
-
 export function vendorBody(kind: string, body: object): string {
   if (typeof kind !== "string" || kind.length > MAX_KIND_LENGTH || !VENDOR_KIND.test(kind)) {
     throw invalid("emit.kind", `must have the form x-<vendor>.<name>, at most ${MAX_KIND_LENGTH} characters`);
@@ -97,14 +75,4 @@ function count(field: string, value: number): string {
 function record<Value extends object>(field: string, value: Value): Value {
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid(field, "must be an object");
   return value;
-}
-
-function dimensionsText(dimensions: NonNullable<Metric["dimensions"]>): string {
-  // Written out from what was checked: a getter or a `toJSON` may say something else the next time.
-  const members = Object.entries(record("metric.dimensions", dimensions)).map(([name, value]) => {
-    const plain = typeof value === "string" || typeof value === "boolean" || Number.isFinite(value);
-    if (!plain) throw invalid(`metric.dimensions.${name}`, "must be a string, a finite number or a boolean");
-    return `${JSON.stringify(name)}:${JSON.stringify(value)}`;
-  });
-  return `{${members.join(",")}}`;
 }

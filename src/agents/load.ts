@@ -43,7 +43,8 @@ async function loadFile(file: string, urlOf: (path: string) => string): Promise<
   return Object.values(module).flatMap(agentsIn);
 }
 
-function agentsIn(exported: unknown): readonly AgentDefinition[] {
+/** The agents among what a module exports under one name: itself, or in an array or an object. */
+export function agentsIn(exported: unknown): readonly AgentDefinition[] {
   if (isAgentDefinition(exported)) return [exported];
   if (typeof exported !== "object" || exported === null) return [];
   return Object.values(exported).filter(isAgentDefinition);

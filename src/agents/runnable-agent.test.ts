@@ -5,7 +5,8 @@ import { createFakeWorld } from "../testing/fake-world.ts";
 import type { AgentContext } from "./agent-context.ts";
 import { AgentError } from "./agent-error.ts";
 import { defineAgent } from "./define-agent.ts";
-import { createRunnableAgent, MAX_INLINE_RESULT_BYTES } from "./runnable-agent.ts";
+import { MAX_INLINE_RESULT_BYTES } from "./inline-return.ts";
+import { createRunnableAgent } from "./runnable-agent.ts";
 import { createTestHost } from "./test-host.ts";
 
 const world = createFakeWorld();

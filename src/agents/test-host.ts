@@ -1,7 +1,11 @@
 /** A `JobHost` in memory, for this folder's tests and those of the example agents. Durable on request only. */
 import type { JobHost } from "../kernel/agents-port.ts";
+import { parseAmount } from "../kernel/authority/decimal.ts";
 import type { Guard } from "../kernel/authority/guard.ts";
+import { Purse } from "../kernel/authority/purse.ts";
 import type { JobRecord } from "../kernel/job/job-record.ts";
+import { isCost, type Metric, metricBody } from "../kernel/job/metric.ts";
+import { Reservations } from "../kernel/job/reservations.ts";
 import type { Artifacts } from "../kernel/ports.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { EntryKind } from "../protocol/event-kinds.ts";
@@ -39,12 +43,15 @@ export interface TestHostOptions {
   /** Called in each flush. */
   readonly flushed?: () => Promise<void> | void;
   readonly maxEntryLength?: number;
+  /** Currency → decimal. */
+  readonly budget?: Readonly<Record<string, string>>;
 }
 
 const RECORD = {
   id: "job_01TEST",
   root: "job_01TEST",
   parent: null,
+  delegateId: null,
   principal: "test/user",
   session: null,
   traceId: "4bf92f3577b34da6a3ce929d0e0e4736",
@@ -66,16 +73,30 @@ export function createTestHost(options: TestHostOptions = {}): TestHost {
   const steps = new Map(options.steps);
   const { attempt = 1, agent = "sample", version = "1.0.0", lease = null, maxEntryLength = 1_000_000 } = options;
   const assertRunning = (): void => controller.signal.throwIfAborted();
+  const job = { ...RECORD, agent, version, attempt, lease: lease === null ? null : JSON.stringify(lease) };
+  const purse = options.budget && new Purse({ job: job.id, granted: options.budget });
+  const report = (metric: Metric): Promise<void> | undefined => {
+    assertRunning();
+    const text = metricBody(metric);
+    entries.push({ kind: "metric", name: "metric", text, body: JSON.parse(text) });
+    trace.push("append:metric");
+    if (metric.unit !== undefined && isCost(metric.name)) {
+      purse?.charge(metric.unit, parseAmount(metric.value, "metric.value"));
+    }
+    return options.room?.();
+  };
+  const ignore = (): void => {};
+  const reservations = new Reservations({ record: job, purse, addHold: ignore, charge: report }, []);
 
   return {
-    job: { ...RECORD, agent, version, attempt, lease: lease === null ? null : JSON.stringify(lease) },
+    job,
     attempt,
     signal: controller.signal,
     guard: {
       check(operation) {
         assertRunning();
         trace.push(`guard:${operation.target}`);
-        options.guard?.check(operation);
+        return options.guard?.check(operation);
       },
     },
     steps,
@@ -86,11 +107,21 @@ export function createTestHost(options: TestHostOptions = {}): TestHost {
       trace.push(`append:${name}`);
       return options.room?.();
     },
+    report,
+    budget: { view: () => purse?.view() ?? {} },
+    async reserve(amounts, key) {
+      assertRunning();
+      trace.push("reserve");
+      return reservations.reserve(amounts, key, { report, assertRunning }).handle;
+    },
     async flush() {
       assertRunning();
       await options.flushed?.();
       assertRunning();
       trace.push("flush");
+    },
+    async delegate() {
+      throw new Error("a test host delegates nothing");
     },
     async recordStep(name, value) {
       assertRunning();

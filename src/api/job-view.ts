@@ -1,6 +1,7 @@
 /** How a job looks in the API: what it may do, how far it has come, what it waits for, how it ended. Never a secret. */
 import Type, { type Static } from "typebox";
-import { budgetAsNumbers, leaseOf } from "../kernel/authority/lease.ts";
+import type { BudgetView } from "../kernel/authority/budget-view.ts";
+import { leaseOf } from "../kernel/authority/lease.ts";
 import { runtimeEndsAt } from "../kernel/job/deadlines.ts";
 import { agentReference, type JobRecord, shownStatus } from "../kernel/job/job-record.ts";
 import { formatTime } from "../kernel/log/entry.ts";
@@ -18,6 +19,20 @@ const Progress = Type.Object(
   { description: "the latest progress the agent has told of" },
 );
 
+const amount = (description: string) => Type.String({ description });
+
+/** Exact: text, since a JSON number may round. */
+const Counter = Type.Object(
+  {
+    granted: amount("what the lease allows"),
+    spent: amount("what this job and all below it have reported"),
+    held: amount("promised and not yet spent: reservations, and what live children have left"),
+    remaining: amount("granted less spent; below zero when more was reported than granted"),
+    available: amount("remaining less held"),
+  },
+  { description: "decimals, such as 0.25" },
+);
+
 /** What every telling of a job has, in listings, the feed and its own descriptor. */
 const common = {
   job_id: Type.String(),
@@ -26,6 +41,7 @@ const common = {
   principal: Type.String({ description: "whose job it is: tenant/id" }),
   root_job_id: Type.String({ description: "the root of its tree; its own id for a root" }),
   parent_job_id: Type.Optional(Type.String()),
+  delegate_id: Type.Optional(Type.String({ description: "of a child: what its parent's log calls the delegation" })),
   attempt: Type.Integer({ description: "which run of the agent; 0 before the first" }),
   trace_id: Type.String(),
   created_at: Time,
@@ -43,7 +59,7 @@ export const JobListing = Type.Object({
   ...common,
   lease: Type.Record(Type.String(), Type.Array(Type.String()), { description: "namespace to patterns, as granted" }),
   lease_constraints: Type.Optional(Type.Object({ expires_at: Type.String() })),
-  budget: Type.Optional(Type.Record(Type.String(), Type.Number(), { description: "currency to amount granted" })),
+  budget: Type.Optional(Type.Record(Type.String(), Counter, { description: "currency to counter, as it stands" })),
   deadline_at: Type.Optional(Time),
   last_job_seq: Type.Integer({ description: "how far the job's log reaches" }),
   progress: Type.Optional(Progress),
@@ -64,6 +80,7 @@ function commonOf(job: JobRecord): Static<Type.TObject<typeof common>> {
     principal: job.principal,
     root_job_id: job.root,
     ...(job.parent === null ? {} : { parent_job_id: job.parent }),
+    ...(job.delegateId === null ? {} : { delegate_id: job.delegateId }),
     attempt: job.attempt,
     trace_id: job.traceId,
     created_at: formatTime(job.createdAt),
@@ -87,11 +104,12 @@ export interface JobFacts {
   readonly head: number;
   /** Payload of the latest `progress` event. */
   readonly progress?: string | undefined;
+  readonly budget?: BudgetView | undefined;
   /** Whether this runtime has the agent, in the job's version. */
   readonly agentIsHere: boolean;
 }
 
-export function listingOf(job: JobRecord, { head, progress, agentIsHere }: JobFacts): JobListing {
+export function listingOf(job: JobRecord, { head, progress, budget, agentIsHere }: JobFacts): JobListing {
   const lease = leaseOf(job);
   const grants = Object.entries(lease?.grants ?? {});
   const waiting = waitingOf(job, agentIsHere);
@@ -101,7 +119,7 @@ export function listingOf(job: JobRecord, { head, progress, agentIsHere }: JobFa
     ...commonOf(job),
     lease: Object.fromEntries(grants.map(([namespace, patterns]) => [namespace, [...patterns]])),
     ...(lease?.expiresAtText == null ? {} : { lease_constraints: { expires_at: lease.expiresAtText } }),
-    ...(lease?.budget == null ? {} : { budget: { ...budgetAsNumbers(lease.budget) } }),
+    ...(budget === undefined ? {} : { budget: { ...budget } }),
     ...(endsAt === null ? {} : { deadline_at: formatTime(endsAt) }),
     last_job_seq: head,
     ...(progress === undefined ? {} : { progress: progressOf(progress) }),

@@ -8,6 +8,16 @@ const JobProgress = v.looseObject({
   message: v.optional(v.string()),
 });
 
+/** Decimals, as text. */
+const BudgetCounter = v.looseObject({
+  granted: v.string(),
+  spent: v.string(),
+  held: v.string(),
+  remaining: v.string(),
+});
+
+export type BudgetCounter = v.InferOutput<typeof BudgetCounter>;
+
 const listed = {
   job_id: v.string(),
   agent: v.string(),
@@ -22,7 +32,7 @@ const listed = {
   ended_at: v.optional(v.string()),
   lease: v.record(v.string(), v.array(v.string())),
   lease_constraints: v.optional(v.looseObject({ expires_at: v.optional(v.string()) })),
-  budget: v.optional(v.record(v.string(), v.number())),
+  budget: v.optional(v.record(v.string(), BudgetCounter)),
   deadline_at: v.optional(v.string()),
   last_job_seq: v.number(),
   progress: v.optional(JobProgress),

@@ -7,16 +7,24 @@ export class CliError extends Error {
   readonly code: string;
   readonly remedy: string | undefined;
   readonly exitCode: ExitCode;
+  /** For programs: goes out with `--json`. */
+  readonly details: Readonly<Record<string, unknown>> | undefined;
 
   constructor(
     code: string,
     message: string,
-    options: { remedy?: string | undefined; exitCode?: ExitCode; cause?: unknown } = {},
+    options: {
+      remedy?: string | undefined;
+      exitCode?: ExitCode;
+      details?: Readonly<Record<string, unknown>>;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.remedy = options.remedy;
     this.exitCode = options.exitCode ?? EXIT.failure;
+    this.details = options.details;
   }
 }
 

@@ -26,11 +26,14 @@ function createJob(result: () => Promise<unknown>, never = false): Job {
     credentials: [],
     traceId: undefined,
     parentJobId: undefined,
+    delegateId: undefined,
+    children: [],
     idempotencyKey: undefined,
     async *events({ signal } = {}) {
       yield* EVENTS;
       if (never) await new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
     },
+    async *delegated() {},
     result,
     async *resultStream() {},
     cancel: async () => {},

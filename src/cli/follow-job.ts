@@ -5,6 +5,7 @@ import { JobError, ResultError } from "../client/errors.ts";
 import type { Job } from "../client/job.ts";
 import { CliError } from "./cli-error.ts";
 import { EXIT, type ExitCode, exitCodeOfStatus } from "./exit-codes.ts";
+import { followChildren } from "./follow-children.ts";
 import type { CliIo } from "./io.ts";
 import type { JobView } from "./render/job-view.ts";
 import { resultContent } from "./render/result-text.ts";
@@ -15,6 +16,8 @@ export interface OutcomeOptions {
   readonly resultOnly?: boolean;
   /** File to write the result to. */
   readonly output?: string;
+  /** False: the job alone is shown, without what it delegates. */
+  readonly tree?: boolean;
   /** Events were left out before the first that is shown: chunks of a result may be missing, too. */
   readonly fromMiddle?: boolean;
 }
@@ -50,9 +53,14 @@ function jobFailed(error: JobError): CliError {
  */
 export async function followJob(job: Job, options: OutcomeOptions, signal: AbortSignal, io: CliIo): Promise<ExitCode> {
   const view = await createView(options, io);
-  view.begin({ id: job.id, agent: job.agent });
+  view.begin(job);
+  const children =
+    view.children === undefined || options.tree === false
+      ? undefined
+      : followChildren(job, view.children, io.world.timers, signal);
   try {
     for await (const event of job.events({ signal })) view.event(event);
+    await children?.settle();
     const result = await job.result({ signal }).catch((error: unknown) => {
       if (!options.fromMiddle || !(error instanceof ResultError)) throw error;
       io.stderr.write(`its result began before: \`leasehold watch ${safeLine(job.id)} --result-only\` has all of it\n`);
@@ -62,6 +70,7 @@ export async function followJob(job: Job, options: OutcomeOptions, signal: Abort
     view.succeeded(result, savedTo);
     return EXIT.ok;
   } catch (error) {
+    children?.stop();
     if (!(error instanceof JobError)) {
       view.left();
       throw error;

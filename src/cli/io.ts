@@ -21,6 +21,8 @@ export interface CliIo {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly stdin: AsyncIterable<Uint8Array>;
+  /** Somebody sits there to be asked: standard input and standard error are both a terminal. */
+  readonly canAsk: boolean;
   /**
    * The process's own standard input and output, to be spoken over. From then on whatever is written to `process.stdout`
    * by others, such as an agent's `console.log`, goes to standard error. Call once.

@@ -88,6 +88,7 @@ export function createProcessIo(): CliIo {
     get stdin() {
       return process.stdin;
     },
+    canAsk: process.stdin.isTTY === true && process.stderr.isTTY === true,
     takeStdio,
     env: process.env,
     loadEnvFile: (path) => process.loadEnvFile(path),

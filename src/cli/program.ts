@@ -55,6 +55,8 @@ function withServer(command: Command): Command {
       "a bound by its name in createRuntime, such as limits.maxRunningJobs=50; repeatable",
       collect,
     )
+    .option("--prices <file>", "JSON file that says what models cost, for agents with a budget")
+    .option("--any-model", "let a lease that does not name model.use allow every model")
     .option("--observe <file>", "JSON file that says who may see whose jobs, beside their own")
     .option("--anonymous", "let whoever brings no token in, from this machine only")
     .option("--jwt-issuer <url>", "accept JWTs of this issuer, too; its keys are discovered (LEASEHOLD_JWT_ISSUER)")
@@ -75,6 +77,7 @@ function withServer(command: Command): Command {
 
 function withOutcome(command: Command): Command {
   return command
+    .option("--no-tree", "show the job alone, without the jobs that it delegates")
     .option("--result-only", "print the result and nothing else")
     .option("-o, --output <file>", "write the result to a file instead");
 }
@@ -131,6 +134,8 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
     .option("--detach", "print the job's id and do not follow it")
     .option("--lease <namespace=pattern>", "authority to grant, such as fs.read=/workspace/**; repeatable", collect)
     .option("--lease-json <json>", `the lease as a whole: ${INPUT_HELP}`)
+    .option("--lease-from-needs", "grant what the agent says it needs beyond that, after asking")
+    .option("--yes", "grant it without asking")
     .option("--budget <currency:amount>", "what the job may spend, such as USD:5.00; repeatable", collect)
     .option("--expires <time>", "when the lease ends: a time such as 2026-05-13T23:42:00Z, or a length such as 2h")
     .option("--max-runtime <time>", "when the job is ended: seconds, or a length such as 30m")

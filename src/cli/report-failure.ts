@@ -21,6 +21,7 @@ interface Failure {
   readonly message: string;
   readonly remedy: string | undefined;
   readonly exitCode: ExitCode;
+  readonly details?: Readonly<Record<string, unknown>> | undefined;
 }
 
 function exitCodeOf(code: string): ExitCode {
@@ -37,11 +38,11 @@ function describe(error: unknown): Failure {
   return { code, message: error.message, remedy: REMEDIES[code], exitCode: exitCodeOf(code) };
 }
 
-/** Prints `leasehold: <what happened>: <what to do>`, with `--json` `{"error":{code,message}}`; returns the exit code. */
+/** Prints `leasehold: <what happened>: <what to do>`, with `--json` `{"error":{code,message,details?}}`; returns the exit code. */
 export function reportFailure(error: unknown, io: CliIo, json: boolean): ExitCode {
-  const { code, message, remedy, exitCode } = describe(error);
+  const { code, message, remedy, exitCode, details } = describe(error);
   const text = remedy === undefined ? message : `${message}: ${remedy}`;
-  io.stderr.write(json ? jsonLine({ error: { code, message: text } }) : `leasehold: ${safeLine(text)}\n`);
+  io.stderr.write(json ? jsonLine({ error: { code, message: text, details } }) : `leasehold: ${safeLine(text)}\n`);
   if (io.env.LEASEHOLD_DEBUG && error instanceof Error) io.stderr.write(`${safeText(error.stack ?? "")}\n`);
   return exitCode;
 }

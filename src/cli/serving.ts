@@ -12,12 +12,15 @@ import type { CallerSettings, CallingOptions } from "./options/callers.ts";
 import { explainListenFailure, type ListeningOptions, readListenOptions } from "./options/listening.ts";
 import type { LoggingOptions } from "./options/logging.ts";
 import { parseMaxConnections } from "./options/numbers-and-times.ts";
+import { readPrices } from "./options/prices.ts";
 import { readSettings } from "./options/settings.ts";
 
 export interface ServerOptions extends ListeningOptions, CallingOptions, LoggingOptions {
   readonly data: string;
   readonly maxConnections?: string;
   readonly set?: readonly string[];
+  readonly prices?: string;
+  readonly anyModel?: boolean;
   readonly conformanceAgents?: boolean;
   readonly json?: boolean;
 }
@@ -84,7 +87,7 @@ function referencesOf(agents: readonly AgentDefinition[]): readonly string[] {
 
 /**
  * @param callers who may call, beside the tokens in the data directory, and who may see whose jobs.
- * @throws CliError USAGE; Error when an agent's file or the data directory cannot be used.
+ * @throws CliError USAGE or FILE_UNREADABLE; Error when an agent's file or the data directory cannot be used.
  */
 export async function startRuntime(
   files: readonly string[],
@@ -97,6 +100,7 @@ export async function startRuntime(
   const { maxConnections } = options;
   const settings = maxConnections === undefined ? {} : { maxConnections: parseMaxConnections(maxConnections) };
   const bounds = readSettings(options.set);
+  const prices = options.prices === undefined ? {} : { prices: await readPrices(options.prices, io) };
   const { own, fixed } = await findAgents(files, options, load, io);
   const agents = [...own, ...fixed];
   const broken = new AbortController();
@@ -108,6 +112,8 @@ export async function startRuntime(
     world: io.world,
     ...settings,
     ...bounds,
+    ...prices,
+    requireModelUse: options.anyModel !== true,
     ...callers,
   });
   return {

@@ -66,6 +66,7 @@ export function createTestIo({
     stdout: createTestOutput(terminal),
     stderr: createTestOutput(terminal),
     stdin: input(),
+    canAsk: terminal !== undefined,
     takeStdio: () => ({ input: new PassThrough(), output: new PassThrough() }),
     env,
     loadEnvFile: (path) => {

@@ -16,6 +16,9 @@ const MAX_KEPT = 1_000;
 /** How many ended jobs are remembered by id. One that is forgotten and submitted again by its key gets no events. */
 const MAX_ENDED = 10_000;
 
+/** What is kept of a job that nobody here asked for, but that was delegated: so much less than of any other. */
+const CHILD_SHARE = 8;
+
 export class FollowedJobs {
   readonly #limits: JobLimits;
   readonly #actions: JobActions;
@@ -75,8 +78,21 @@ export class FollowedJobs {
     if (handle.ended && this.#active.has(id)) this.#retire(handle);
   }
 
+  /** The handle of a job that an earlier one has delegated; undefined when that one is nobody's. */
+  claimChild(id: string, parentId: string): JobHandle | undefined {
+    const parent = this.#active.get(parentId) ?? this.#unclaimed.get(parentId) ?? this.#ended.get(parentId);
+    if (parent === undefined) return undefined;
+    const known = this.#active.get(id) ?? this.#unclaimed.get(id) ?? this.#ended.get(id);
+    if (known === undefined) this.#unclaimed.set(id, this.#create(id, this.#limits.maxBufferedLength / CHILD_SHARE));
+    const child = this.claim(id);
+    parent.addChild(child);
+    return child;
+  }
+
   /** What is unclaimed, of one job or of all, is nobody's. */
   dropUnclaimed(id?: string): void {
+    const dropped = id === undefined ? this.#unclaimed.values() : [this.#unclaimed.get(id)];
+    for (const handle of dropped) for (const child of handle?.children ?? []) this.#active.delete(child.id);
     if (id === undefined) this.#unclaimed.clear();
     else this.#unclaimed.delete(id);
   }
@@ -113,8 +129,8 @@ export class FollowedJobs {
     return handle;
   }
 
-  #create(id: string): JobHandle {
-    return new JobHandle(id, this.#limits, this.#actions);
+  #create(id: string, maxBufferedLength = this.#limits.maxBufferedLength): JobHandle {
+    return new JobHandle(id, { ...this.#limits, maxBufferedLength }, this.#actions);
   }
 
   #retire(handle: JobHandle): void {
@@ -129,6 +145,7 @@ export class FollowedJobs {
       this.#keptLength -= oldest.length;
       const { id } = oldest.handle;
       if (this.#ended.get(id) === oldest.handle) this.#ended.set(id, undefined);
+      oldest.handle.leaveParent();
     }
     if (this.#ended.size <= MAX_ENDED) return;
     const [oldest] = this.#ended.keys();

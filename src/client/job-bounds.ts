@@ -24,8 +24,12 @@ export class JobBounds {
   expiresAt: string | undefined;
   traceId: string | undefined;
   parentJobId: string | undefined;
+  delegateId: string | undefined;
   budget: Readonly<Record<string, number>> = {};
   credentials: readonly Credential[] = [];
+
+  /** What a subscription said remains, while older events are still replayed. */
+  #told: Readonly<Record<string, number>> = {};
 
   /** Takes what a descriptor says. Of the budget, what events have reported since is newer. */
   describe(descriptor: JobDescriptor): void {
@@ -34,7 +38,9 @@ export class JobBounds {
     this.expiresAt = descriptor.lease_constraints?.expires_at;
     this.traceId = descriptor.trace_id;
     this.parentJobId = descriptor.parent_job_id;
+    this.delegateId = descriptor.delegate_id ?? this.delegateId;
     this.budget = { ...descriptor.budget, ...this.budget };
+    if ("replayed" in descriptor && descriptor.replayed) this.#told = { ...descriptor.budget };
     // Left out of a descriptor means that it is not this caller's to see, or that there is none.
     this.credentials = usable(descriptor.credentials ?? []);
   }
@@ -45,7 +51,7 @@ export class JobBounds {
     if (kind === "metric") {
       const { name, value, unit } = body;
       if (name === "cost.budget.remaining" && typeof value === "number" && typeof unit === "string") {
-        this.budget = { ...this.budget, [unit]: value };
+        this.#remains(unit, value);
       }
     } else if (kind === "status" && body.phase === "credential_rotated") {
       return this.#rotate(message);
@@ -56,6 +62,14 @@ export class JobBounds {
   /** §9.8.2: a key is not kept beyond its job. */
   forgetCredentials(): void {
     this.credentials = [];
+  }
+
+  /** What remains only ever shrinks: a larger amount is of before the subscription. */
+  #remains(unit: string, value: number): void {
+    const { [unit]: told, ...others } = this.#told;
+    if (told !== undefined && value > told) return;
+    this.#told = others;
+    this.budget = { ...this.budget, [unit]: value };
   }
 
   #rotate(message: MessageOf<"job.event">): MessageOf<"job.event"> {

@@ -2,6 +2,7 @@
 import { readEvent } from "../protocol/event-bodies.ts";
 import type { EffectiveLease } from "../protocol/lease-fields.ts";
 import type { MessageOf, PayloadOf } from "../protocol/registry.ts";
+import { DelegatedJobs } from "./delegated-jobs.ts";
 import { FollowError, JobError, ResultError } from "./errors.ts";
 import { EventQueue } from "./event-queue.ts";
 import { abortable, handled } from "./handed-out.ts";
@@ -16,6 +17,8 @@ export type JobMessage = MessageOf<"job.event" | "job.result" | "job.error">;
 /** How a handle came to its job, which is how it comes back to it in another session. */
 export type JobOrigin =
   | { readonly by: "submission"; readonly submission: PayloadOf<"job.submit">; readonly traceId: string | undefined }
+  /** Its parent, which may be cancelled, brought it along. */
+  | { readonly by: "delegation" }
   | { readonly by: "subscription" };
 
 type Ending = { readonly message: MessageOf<"job.result" | "job.error"> } | { readonly failure: Error };
@@ -25,6 +28,10 @@ export interface JobActions {
   /** Not called once the job has ended. */
   cancel(job: JobHandle, reason: string | undefined, options: Waiting | undefined): Promise<void>;
   unsubscribe(job: JobHandle): void;
+  /** Whether the runtime sends the children of the job by itself. */
+  bringsChildren(job: JobHandle): boolean;
+  /** Follows a child of a job from its first event. */
+  followChild(id: string, signal: AbortSignal | undefined): Promise<Job>;
 }
 
 export class JobHandle implements Job {
@@ -33,10 +40,14 @@ export class JobHandle implements Job {
   readonly #queue: EventQueue<MessageOf<"job.event">, JobEvent>;
   readonly #assembly: ResultAssembly;
   readonly #bounds = new JobBounds();
+  readonly #delegated: DelegatedJobs;
   #origin: JobOrigin = { by: "subscription" };
+  #parent: JobHandle | undefined;
   #status: JobStatus = "pending";
   #position = 0;
   #beginsAfter: number | undefined;
+  /** Some of its log may have come by a subscription, which brings no children. */
+  #wasSubscribed = false;
   #isNumbered = true;
   #ending: Ending | undefined;
   #result: Promise<unknown> | undefined;
@@ -48,6 +59,10 @@ export class JobHandle implements Job {
     this.#actions = actions;
     this.#queue = new EventQueue(limits.maxBufferedLength, view);
     this.#assembly = new ResultAssembly(limits.maxResultLength);
+    this.#delegated = new DelegatedJobs({
+      bringsChildren: () => actions.bringsChildren(this),
+      follow: (child, signal) => actions.followChild(child, signal),
+    });
   }
 
   get agent(): string {
@@ -82,12 +97,25 @@ export class JobHandle implements Job {
     return this.#bounds.parentJobId;
   }
 
+  get delegateId(): string | undefined {
+    return this.#bounds.delegateId;
+  }
+
+  get children(): readonly Job[] {
+    return this.#delegated.known;
+  }
+
   get idempotencyKey(): string | undefined {
     return this.#origin.by === "submission" ? this.#origin.submission.idempotency_key : undefined;
   }
 
   get origin(): JobOrigin {
     return this.#origin;
+  }
+
+  /** Whether the runtime sends the job's children by itself, where it does so at all. */
+  get bringsChildren(): boolean {
+    return this.#origin.by !== "subscription" && !this.#wasSubscribed;
   }
 
   /** The `job_seq` of the last message taken; 0 for none. */
@@ -119,6 +147,10 @@ export class JobHandle implements Job {
     return this.#queue.open(options.signal);
   }
 
+  delegated(options: Waiting = {}): AsyncIterableIterator<Job> {
+    return this.#delegated.open(options.signal);
+  }
+
   result(options: Waiting = {}): Promise<unknown> {
     this.#assembly.keepWhole();
     this.#result ??= handled(this.#whenEnded().then(() => this.#wholeResult()));
@@ -140,12 +172,26 @@ export class JobHandle implements Job {
   }
 
   unsubscribe(): void {
-    if (this.#origin.by === "submission") {
-      throw new TypeError(`job ${this.id} was submitted in this session, which follows it to its end`);
+    const { by } = this.#origin;
+    if (by !== "subscription") {
+      const came = by === "submission" ? "was submitted in this session" : "came with the job that delegated it";
+      throw new TypeError(`job ${this.id} ${came}, and is followed to its end`);
     }
     if (this.#ending !== undefined) return;
     this.#actions.unsubscribe(this);
     this.fail(new FollowError(this.id, { code: "UNSUBSCRIBED", message: "unsubscribe() was called" }));
+  }
+
+  /** A child of this job has a handle. */
+  addChild(child: JobHandle): void {
+    child.#parent = this;
+    this.#delegated.add(child);
+  }
+
+  /** Has its parent forget it: it has ended, and is kept no more. */
+  leaveParent(): void {
+    this.#parent?.#delegated.forget(this.id);
+    this.#parent = undefined;
   }
 
   /** Takes what `job.accepted` or `job.subscribed` says of the job, and how the handle came to it. */
@@ -155,6 +201,7 @@ export class JobHandle implements Job {
     if (this.ended) this.#bounds.forgetCredentials();
     this.#beginsAfter ??= "subscribed_from" in payload ? payload.subscribed_from : 0;
     if (!("current_status" in payload)) return;
+    this.#wasSubscribed = true;
     if (!this.ended) this.#status = payload.current_status;
     if (payload.replayed || this.#position > 0) return;
     // Of a job that has ended, its terminal message is still wanted: it is the last one.
@@ -178,7 +225,9 @@ export class JobHandle implements Job {
     if (message.type !== "job.event") return this.#end(message);
     if (this.#status === "pending") this.#status = "running";
     this.#queue.push(this.#bounds.account(message), length);
-    if (message.payload.kind === "result_chunk") this.#collect(message);
+    const { kind } = message.payload;
+    if (kind === "result_chunk") this.#collect(message);
+    else if (kind === "delegate") this.#tellOfChild(message);
   }
 
   /** No more of the job will come: readers and waiters get `error`. Ignored once ended. */
@@ -187,6 +236,7 @@ export class JobHandle implements Job {
     this.#ending = { failure: error };
     this.#bounds.forgetCredentials();
     this.#queue.fail(error);
+    this.#delegated.end(error);
     this.#announce();
   }
 
@@ -195,6 +245,7 @@ export class JobHandle implements Job {
     this.#ending = { message };
     this.#bounds.forgetCredentials();
     this.#queue.end();
+    this.#delegated.end();
     this.#announce();
   }
 
@@ -218,6 +269,11 @@ export class JobHandle implements Job {
   #wholeResult(): unknown {
     const { resultId, size, value } = this.#outcome() ?? {};
     return resultId === undefined ? value : this.#assembly.finish(resultId, size);
+  }
+
+  #tellOfChild(message: MessageOf<"job.event">): void {
+    const event = readEvent(message.payload);
+    if (event.kind === "delegate") this.#delegated.tell(event.body.child_job_id);
   }
 
   #collect(message: MessageOf<"job.event">): void {

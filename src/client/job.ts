@@ -44,7 +44,11 @@ export interface Job<Output = unknown> {
   readonly traceId: string | undefined;
   /** The job that delegated this one (§10). */
   readonly parentJobId: string | undefined;
-  /** What a submission from anywhere needs to come back to this job (§7.2); undefined for a job that was subscribed to. */
+  /** What that job's log calls the delegation; undefined for a job that was subscribed to. */
+  readonly delegateId: string | undefined;
+  /** The jobs that this one has delegated and that have a handle here by now, in the order of its log (§10). */
+  readonly children: readonly Job[];
+  /** What a submission from anywhere needs to come back to this job (§7.2); undefined for a job that was not submitted here. */
   readonly idempotencyKey: string | undefined;
   /**
    * The job's events from the first one that reached this handle, ending with the job, however it ended. Every iterator
@@ -53,6 +57,15 @@ export interface Job<Output = unknown> {
    * is over before the job.
    */
   events(options?: Waiting): AsyncIterableIterator<JobEvent>;
+  /**
+   * The jobs that this one delegates (§10), each from its first event, ending with this job:
+   * `for await (const child of job.delegated())`. Every iterator gets all that the events which reached this handle tell
+   * of. With the feature `x-leasehold.delegation` the runtime sends the children of a job that was submitted here, and
+   * theirs in turn, by itself, and they may be cancelled; of any other job a child is subscribed to when an iterator gets to
+   * it. Rejects as `session.subscribe` does when that fails, and with what `events()` rejects with when this job can be
+   * followed no more.
+   */
+  delegated(options?: Waiting): AsyncIterableIterator<Job>;
   /**
    * What the agent returned: the JSON value, or, when it was streamed (§8.4), its text or bytes, checked to be whole.
    * Rejects with `JobError` when the job did not succeed, `ResultError` when its result did not arrive whole,
@@ -76,7 +89,7 @@ export interface Job<Output = unknown> {
   /**
    * Stops following a job that was subscribed to (§7.6): what reads or waits here rejects with `FollowError`, code
    * `UNSUBSCRIBED`. The job runs on. Idempotent, and nothing to a job that has ended.
-   * @throws TypeError for a job that was submitted in this session, which is followed to its end.
+   * @throws TypeError for a job that was submitted in this session, or delegated by one that was: it is followed to its end.
    */
   unsubscribe(): void;
 }
@@ -88,7 +101,7 @@ export interface JobLimits {
   /**
    * Most that is kept of one job's events for its iterators, in UTF-16 units of JSON text, each event counted with 256
    * on top. Default 64 Mi: some 150,000 small events. Beyond it the oldest go, and an iterator that had not got to them
-   * fails with `EVENTS_LOST`.
+   * fails with `EVENTS_LOST`. Of a job that came along with the one that delegated it, an eighth.
    */
   readonly maxBufferedLength: number;
   /**

@@ -1,5 +1,5 @@
 /** A session as a caller holds it: jobs are submitted, followed, listed and cancelled here, over whatever connection there is. */
-import type { PayloadOf } from "../protocol/registry.ts";
+import type { MessageOf, PayloadOf } from "../protocol/registry.ts";
 import type { AgentInput, AgentOutput, AgentReference } from "./agent-types.ts";
 import { Conversation, type ConversationSettings, closedError, type Incoming, type Welcome } from "./conversation.ts";
 import { type ClientError, FollowError, RequestError, type SessionError } from "./errors.ts";
@@ -94,6 +94,8 @@ export class LiveSession implements Session {
     this.#jobs = new FollowedJobs(settings.jobLimits, {
       cancel: (job, reason, options) => this.#cancelJob(job, reason, options),
       unsubscribe: (job) => this.#leave(job),
+      bringsChildren: (job) => this.#bringsChildren(job),
+      followChild: (id, signal) => this.subscribe(id, { history: true, signal }),
     });
     this.#conversation = new Conversation(settings, {
       live: (welcome, renewed) => this.#live(welcome, renewed),
@@ -183,7 +185,7 @@ export class LiveSession implements Session {
       signal?.throwIfAborted();
       if (this.#failure !== undefined) throw this.#failure;
       const ended = this.#jobs.findEnded(jobId);
-      const known = this.#jobs.find(jobId) ?? (ended?.origin.by === "submission" ? ended : undefined);
+      const known = this.#jobs.find(jobId) ?? (ended?.origin.by === "subscription" ? undefined : ended);
       if (known !== undefined) return covering(known, wanted);
       // A runtime that is asked twice at a time begins once, and not where the second asks it to.
       const earlier = this.#subscribing.get(jobId);
@@ -228,6 +230,15 @@ export class LiveSession implements Session {
     // Nothing will come of a job that has ended unless its end is asked for.
     if (isFinal(answer.current_status) && !answer.replayed) this.#follow(handle, handle.position);
     return handle;
+  }
+
+  /** A job that may be cancelled here has delegated another (§10). */
+  #delegated(answer: PayloadOf<"job.accepted">): void {
+    this.#jobs.claimChild(answer.job_id, answer.parent_job_id ?? "")?.describe(answer, { by: "delegation" });
+  }
+
+  #bringsChildren(job: JobHandle): boolean {
+    return job.bringsChildren && this.features.includes("x-leasehold.delegation");
   }
 
   /** Has the job's stream sent from after `position` on. */
@@ -289,6 +300,7 @@ export class LiveSession implements Session {
   }
 
   #receive(message: Incoming, length: number): void {
+    if (isChild(message)) return this.#delegated(message.payload);
     if (message.type === "job.event" || message.type === "job.result" || message.type === "job.error") {
       this.#jobs.receive(message, length, this.#sender.awaitsJob);
       return;
@@ -305,6 +317,12 @@ export class LiveSession implements Session {
     this.#sender.fail(error);
     this.#jobs.failAll(error);
   }
+}
+
+/** An acceptance that answers no request of ours: it has a place in the stream, behind its parent's `delegate` event. */
+function isChild(message: Incoming): message is MessageOf<"job.accepted"> {
+  if (message.type !== "job.accepted") return false;
+  return message.payload.request_id === undefined && message.payload.parent_job_id !== undefined;
 }
 
 /** @throws RequestError INVALID_REQUEST when the handle began after `wanted`. */

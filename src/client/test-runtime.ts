@@ -66,6 +66,7 @@ class MemorySocket implements WebSocketLike {
 
 interface ScriptedSession {
   readonly id: string;
+  readonly features: readonly string[];
   tokens: string[];
   /** What has an `event_seq`, from 1. */
   readonly stream: (JsonObject & { readonly type: string })[];
@@ -167,6 +168,33 @@ export class ScriptedRuntime {
     this.#append(jobId, "job.event", { kind, ts, body });
   }
 
+  /** A job delegates another: sessions that may cancel it, of a runtime that has the feature, are told and follow it. */
+  delegate(parentId: string, agent = "echo"): string {
+    const jobId = `job_${++this.#counter}`;
+    const delegateId = `dlg_${++this.#counter}`;
+    this.jobs.set(jobId, { id: jobId, log: [], status: "running" });
+    this.emit(parentId, "delegate", {
+      delegate_id: delegateId,
+      child_job_id: jobId,
+      agent: `${agent}@1.0.0`,
+      lease: {},
+    });
+    const payload = {
+      job_id: jobId,
+      agent: `${agent}@1.0.0`,
+      lease: {},
+      parent_job_id: parentId,
+      delegate_id: delegateId,
+    };
+    for (const session of this.#sessions.values()) {
+      if (!session.owns.has(parentId) || !session.features.includes("x-leasehold.delegation")) continue;
+      this.#place(session, jobId, "job.accepted", payload);
+      session.owns.add(jobId);
+      session.follows.add(jobId);
+    }
+    return jobId;
+  }
+
   succeed(jobId: string, payload: JsonObject = {}): void {
     this.#end(jobId, "job.result", "success", payload);
   }
@@ -211,7 +239,7 @@ export class ScriptedRuntime {
       socket.end(4401);
       return undefined;
     }
-    const session = first.type === "session.hello" ? this.#create() : this.#resumed(first);
+    const session = first.type === "session.hello" ? this.#create(first) : this.#resumed(first);
     if (session === undefined) {
       this.#refuse(socket, first.id, "RESUME_WINDOW_EXPIRED");
       return undefined;
@@ -226,7 +254,7 @@ export class ScriptedRuntime {
       resume_token: token,
       resume_window_sec: 600,
       heartbeat_interval_sec: 30,
-      capabilities: { features: this.features, agents: [{ name: "echo", versions: ["1.0.0"], default: "1.0.0" }] },
+      capabilities: { features: session.features, agents: [{ name: "echo", versions: ["1.0.0"], default: "1.0.0" }] },
     };
     this.#send(socket, { type: "session.welcome", payload });
     const from = first.type === "session.resume" ? first.payload.last_event_seq : 0;
@@ -234,10 +262,12 @@ export class ScriptedRuntime {
     return session;
   }
 
-  #create(): ScriptedSession {
+  #create({ payload }: MessageOf<"session.hello">): ScriptedSession {
     const id = `sess_${++this.#counter}`;
+    const asked = payload.capabilities?.features ?? [];
     const session: ScriptedSession = {
       id,
+      features: this.features.filter((feature) => asked.includes(feature)),
       tokens: [],
       stream: [],
       follows: new Set(),

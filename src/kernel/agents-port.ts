@@ -1,8 +1,13 @@
 /** What the kernel needs of agents: to find one, to check its input, to run it. `agents/` implements it. */
 import type { EntryKind } from "../protocol/event-kinds.ts";
+import type { Amounts } from "./authority/amounts.ts";
+import type { BudgetView } from "./authority/budget-view.ts";
 import type { Guard } from "./authority/guard.ts";
 import type { ArtifactLabel } from "./job/artifacts.ts";
 import type { JobRecord } from "./job/job-record.ts";
+import type { Metric } from "./job/metric.ts";
+import type { Need } from "./job/needs.ts";
+import type { ReservationHandle } from "./job/reservations.ts";
 import type { ArtifactRow } from "./ports.ts";
 
 export interface RunnableAgent {
@@ -12,6 +17,8 @@ export interface RunnableAgent {
   readonly restart: "never" | "always";
   /** How many of its jobs may run at a time in this runtime; further ones wait. Absent: as many as the runtime runs. */
   readonly maxConcurrent?: number;
+  /** What a lease must grant for a job of it to be accepted; see `assertNeeds`. */
+  readonly needs?: readonly Need[] | undefined;
   /**
    * Checks the input a client sent. Returns it as the agent wants it.
    * @throws CodedError INTERNAL_ERROR when 64 Mi characters wait for their commit, which room was not awaited for;
@@ -42,6 +49,43 @@ export interface Agents {
   list(): readonly AgentListing[];
 }
 
+/** Kinds of entry an attempt may append. Metrics and delegations have ways of their own, so that nothing goes around the counters. */
+export type AppendedKind = Exclude<EntryKind, "metric" | "delegate" | "result" | "error">;
+
+/** A child job an agent asks for (§10). */
+export interface DelegateRequest {
+  /** `name` or `name@version`. */
+  readonly agent: string;
+  readonly input: unknown;
+  /** `lease_request` and `lease_constraints` as a client would send them; what they leave out is never wider (§9.4). */
+  readonly leaseRequest?: unknown;
+  readonly leaseConstraints?: unknown;
+  /** Seconds, more than zero. */
+  readonly maxRuntimeSec?: number;
+  /**
+   * Names the delegation within the job: asked for again under it, by this attempt or a later one, it is the same child.
+   * Default: its place among the job's delegations, and a digest of what is asked.
+   */
+  readonly key?: string;
+  /** The span that delegates, and its flags: 16 and 2 hex digits with a dash. */
+  readonly traceParent?: string;
+}
+
+/** A child as its parent sees it. */
+export interface DelegatedJob {
+  readonly jobId: string;
+  readonly delegateId: string;
+  /** `name@version`. */
+  readonly agent: string;
+  /**
+   * What the child returned, once that is durable: a value, or the whole of a streamed result, as text or bytes.
+   * @throws CodedError with which the child ended, its id in `details.job_id`; the parent's stop reason once it is stopped.
+   */
+  result(): Promise<unknown>;
+  /** Cancels the child and all below it. Resolves once that is durable; does nothing to one that has ended. */
+  cancel(reason?: string): Promise<void>;
+}
+
 /** What a running attempt may do to its job. Handed to the agent's context; dead once the job leaves `running`. */
 export interface JobHost {
   readonly job: JobRecord;
@@ -56,9 +100,34 @@ export interface JobHost {
    * @param body the event's `body` as JSON text, without line breaks.
    * @throws CodedError INVALID_REQUEST when the entry is longer than `MAX_ENTRY_LENGTH`; the job's stop reason after a stop.
    */
-  append(kind: EntryKind, name: string, body: string): Promise<void> | undefined;
+  append(kind: AppendedKind, name: string, body: string): Promise<void> | undefined;
+  /**
+   * Puts a metric on the job's log, as `append` does. One whose name begins with `cost.` is money spent: in a budgeted
+   * currency it moves the counters, below zero too, in the same turn and the same commit (§9.6).
+   * @throws CodedError INVALID_REQUEST naming the field, for a negative cost too; and as `append`.
+   */
+  report(metric: Metric): Promise<void> | undefined;
+  /** The counters that this job's costs move, its own and inherited ones, as they are now; empty where nothing is budgeted. */
+  readonly budget: { view(): BudgetView };
+  /**
+   * Sets money of the budget aside, in all of these currencies or in none; those that are not budgeted are not held.
+   * Durable when it resolves. Under the same key it is the same reservation for every attempt of the job.
+   * @param key unique within the job, from 1 to 256 characters. Default: its place among reservations of the same amounts.
+   * @throws CodedError BUDGET_EXHAUSTED at once when not all of it is available, with details
+   * `{ currency, available, requested }`; DUPLICATE_KEY for a key used with other amounts; INVALID_REQUEST for wrong
+   * arguments, or beyond `MAX_OPEN_RESERVATIONS` or `MAX_RESERVATIONS`; the job's stop reason after a stop.
+   */
+  reserve(amounts: Amounts, key?: string): Promise<ReservationHandle>;
   /** Resolves once everything appended so far is durable; rejects when the job has been stopped. */
   flush(): Promise<void>;
+  /**
+   * Starts a job under part of this one's lease, or finds the one an earlier attempt started (§10). Resolves once it is
+   * accepted and durable.
+   * @throws CodedError LEASE_EXPIRED, BUDGET_EXHAUSTED, PERMISSION_DENIED or LEASE_SUBSET_VIOLATION for want of authority;
+   * INVALID_REQUEST, AGENT_NOT_AVAILABLE or AGENT_VERSION_NOT_AVAILABLE for what is asked; DUPLICATE_KEY for a key used for
+   * something else; INTERNAL_ERROR beyond a limit or when it could not be stored; the job's stop reason after a stop.
+   */
+  delegate(request: DelegateRequest): Promise<DelegatedJob>;
   /** What earlier attempts returned from `ctx.step`, by name: JSON text, or null for `undefined`. */
   readonly steps: ReadonlyMap<string, string | null>;
   /** Makes a step's value durable, together with everything appended so far. */

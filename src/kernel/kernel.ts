@@ -5,6 +5,7 @@ import { CodedError } from "../protocol/errors.ts";
 import type { AgentListing, Agents } from "./agents-port.ts";
 import type { AuditPage, AuditQuery } from "./audit/audit-row.ts";
 import { type AuditCounts, type AuditedDecision, AuditTrail } from "./audit/audit-trail.ts";
+import type { BudgetView } from "./authority/budget-view.ts";
 import type { ArtifactId, JobId, NodeId, SessionId } from "./ids.ts";
 import {
   type ArtifactCounts,
@@ -15,11 +16,13 @@ import {
   MAX_JOB_ARTIFACT_BYTES,
 } from "./job/artifacts.ts";
 import { CommandUpkeep } from "./job/command-upkeep.ts";
+import { type DelegationParts, Delegations } from "./job/delegate.ts";
 import type { JobRecord } from "./job/job-record.ts";
 import { isTerminal } from "./job/job-state.ts";
 import { JobTable } from "./job/job-table.ts";
 import { completeJobLimits, type JobLimits } from "./job/limits.ts";
 import { Listings } from "./job/list.ts";
+import { readBudgets } from "./job/read-budgets.ts";
 import { Recovery } from "./job/recovery.ts";
 import { completeRetention, Retention, type RetentionLimits } from "./job/retention.ts";
 import { Runner } from "./job/run.ts";
@@ -28,6 +31,7 @@ import { type CancelRequest, Stops } from "./job/stop.ts";
 import { type Accepted, type BeginTrace, Submissions, type SubmitRequest } from "./job/submit.ts";
 import { type KernelEventName, KernelEventSource, type KernelListener } from "./kernel-events.ts";
 import type { Contributor } from "./log/contributor.ts";
+import { formatTime } from "./log/entry.ts";
 import { follow } from "./log/follow.ts";
 import { GroupCommit, type Plan, StaleTreeError } from "./log/group-commit.ts";
 import { type ResultPiece, readStreamedResult } from "./log/streamed-result.ts";
@@ -53,6 +57,8 @@ export interface KernelOptions {
   readonly artifacts: Artifacts;
   readonly artifactLimits?: Partial<ArtifactLimits>;
   readonly jobLimits?: Partial<JobLimits>;
+  /** Whether a lease has to name `model.use` for a model to be used (§9.7). Default: true. */
+  readonly requireModelUse?: boolean | undefined;
   /** How long the history of ended jobs is kept. Absent: for ever, and nothing else is looked after by the clock either. */
   readonly retention?: Partial<RetentionLimits>;
   readonly agents: Agents;
@@ -129,14 +135,39 @@ export class Kernel {
       log,
       slots: this.#slots,
       maxLogBytes: limits.maxLogBytes,
+      requireModelUse: options.requireModelUse,
+      beginDelegating: (delegator) => new Delegations(delegation(), delegator),
+      onExpired: ({ id, principal, agent, expiresAt }) =>
+        this.#audit.add({
+          principal,
+          action: "lease.expire",
+          job: id,
+          owner: principal,
+          allowed: false,
+          details: { agent, expired_at: expiresAt === null ? null : formatTime(expiresAt) },
+        }),
+    });
+    const delegation = (): DelegationParts => ({
+      agents,
+      store,
+      world,
+      limits,
+      requireModelUse: options.requireModelUse,
+      table: this.#table,
+      run: (job, agent, input) => {
+        this.#runner.hold(job);
+        this.#runner.start(job, agent, { input });
+      },
+      end: (job, outcome) => this.#runner.end(job, outcome),
     });
     this.#table = new JobTable({
       clock: world.clock,
       commits: this.#commits,
-      onLost: (job, cause) => {
+      onLost: (tree, cause) => {
         const lost = () => new CodedError("INTERNAL_ERROR", "the job's events could not be stored", { cause });
-        this.#runner.release(job.record.id, lost);
-        if (!(cause instanceof StaleTreeError)) this.#recovery.reload(job.record.id, job.claim);
+        for (const { record } of tree) this.#runner.release(record.id, lost);
+        const [root] = tree;
+        if (root !== undefined && !(cause instanceof StaleTreeError)) this.#recovery.reload(root.claim);
       },
     });
     this.#submissions = new Submissions({
@@ -251,6 +282,19 @@ export class Kernel {
   /** One page of what was decided, newest first, of the given scopes only. */
   listAudit(query: AuditQuery): Promise<AuditPage> {
     return this.#store.listAudit(query);
+  }
+
+  /**
+   * The counters of a job's own budget, as they were last committed; null for a job whose lease has no budget. For many
+   * jobs, `readBudgets`.
+   */
+  async readBudget(job: JobRecord): Promise<BudgetView | null> {
+    return (await this.readBudgets([job])).get(job.id) ?? null;
+  }
+
+  /** See `readBudgets`. */
+  readBudgets(jobs: readonly JobRecord[]): Promise<ReadonlyMap<JobId, BudgetView>> {
+    return readBudgets(this.#store, this.#table, jobs);
   }
 
   /** The highest committed position of each job's log. */

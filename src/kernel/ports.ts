@@ -133,6 +133,33 @@ export interface ArtifactRow {
   readonly createdAt: number;
 }
 
+/** How far the counters of a job's own budget have moved (§9.6). A job without a row has spent and promised nothing. */
+export interface BudgetRow {
+  readonly job: JobId;
+  /** JSON text: currency → `{ spent, held }`, both exact decimals as text. */
+  readonly counters: string;
+}
+
+/** Money of a job's budget set aside: by the agent (`reservation`), or as the budget of a child. */
+export interface HoldRow {
+  readonly job: JobId;
+  /** Unique within the job. */
+  readonly id: string;
+  readonly kind: "child" | "reservation";
+  /** By which a later attempt finds it again. */
+  readonly key: string;
+  /** Digest of what was asked for, to tell a repeat from a conflict. */
+  readonly digest: string;
+  /** JSON text: currency → exact decimal as text. */
+  readonly amounts: string;
+  /** The job it was held for; null for a reservation. */
+  readonly child: JobId | null;
+  /** `settled`: spent as far as it was, the rest given back. `released`: given back, and nothing was spent. */
+  readonly state: "open" | "settled" | "released";
+  /** The attempt that asked for it. */
+  readonly attempt: number;
+}
+
 /** What another node asks of the tree's owner. Answered by writing `outcome` in the owner's own commit. */
 export interface CommandRow {
   readonly id: string;
@@ -161,6 +188,10 @@ export interface Rows {
   readonly steps: readonly StepRow[];
   /** Not written when the job is gone, or the id is taken: it stands for the same content then. */
   readonly artifacts: readonly ArtifactRow[];
+  /** Inserted, or replaced by job. */
+  readonly budgets: readonly BudgetRow[];
+  /** Inserted, or replaced by job and id. */
+  readonly holds: readonly HoldRow[];
   readonly commands: readonly CommandRow[];
   readonly commandOutcomes: readonly CommandOutcome[];
   /** Inserted, or replaced by id. */
@@ -294,6 +325,8 @@ export interface Store {
   claimTrees(node: NodeId): Promise<readonly ClaimedTree[]>;
 
   readJob(id: JobId): Promise<JobRecord | undefined>;
+  /** The unfinished jobs of the tree with this root: the root first, parents before their children. */
+  readTree(root: JobId): Promise<readonly JobRecord[]>;
   /** What the job was submitted with, as JSON text; undefined for a job without input, or an unknown one. */
   readInput(job: JobId): Promise<string | undefined>;
   /** The highest committed `job_seq` of each job; 0 for a job without entries, or an unknown one. */
@@ -307,6 +340,10 @@ export interface Store {
   readLatest(job: JobId, codes: string): Promise<LogEntry | undefined>;
   readIdempotency(principal: PrincipalKey, key: string): Promise<IdempotencyRow | undefined>;
   readSteps(job: JobId): Promise<readonly StepRow[]>;
+  /** The budgets of these jobs, as far as they have rows. */
+  readBudgets(jobs: readonly JobId[]): Promise<ReadonlyMap<JobId, BudgetRow>>;
+  /** A job's holds of either kind, settled ones included, in the order of their ids (UTF-8 bytes). */
+  readHolds(job: JobId): Promise<readonly HoldRow[]>;
   /** How many bytes the payloads of a job's log and the values of its steps have together. */
   readLogBytes(job: JobId): Promise<number>;
   readArtifact(id: ArtifactId): Promise<ArtifactRow | undefined>;

@@ -14,6 +14,7 @@ export const FEATURES = [
   "result_chunk",
   "agent_versions",
   "x-leasehold.control",
+  "x-leasehold.delegation",
 ] as const;
 
 export type Feature = (typeof FEATURES)[number];

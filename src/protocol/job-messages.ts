@@ -62,6 +62,8 @@ const authorityFields = {
   credentials: maybe(v.array(credential, "a list of credentials")),
   trace_id: maybe(text),
   parent_job_id: maybe(id),
+  /** What the parent's log calls the delegation (§10). */
+  delegate_id: maybe(id),
   request_id: maybe(id),
 } as const;
 

@@ -1,5 +1,6 @@
 /** What a runtime is made from: one configuration, checked whole before anything is opened. */
 import type { AgentDefinition } from "../agents/define-agent.ts";
+import { createPriceTable, type ModelPrices } from "../agents/prices.ts";
 import { type RequestRate, requestRateOf } from "../api/request-rate.ts";
 import type { ObservePolicy } from "../identity/visibility.ts";
 import { completeJobLimits, type JobLimits } from "../kernel/job/limits.ts";
@@ -52,6 +53,14 @@ export interface RuntimeOptions extends CallerOptions {
   readonly maxConnections?: number;
   /** How many requests each principal may make of the HTTP API. Default: 100 a second, and 200 at once after a pause. */
   readonly requestRate?: RequestRate;
+  /**
+   * What models cost, for `ctx.model`: model or pattern → price, such as
+   * `{ "openai/gpt-5-mini": { currency: "USD", input: "0.25", output: "2.00" } }`, for 1,000,000 tokens. Default: none, and a
+   * job with a budget can call no model. At most 4,096 entries.
+   */
+  readonly prices?: ModelPrices;
+  /** Whether a lease has to name `model.use` for any model to be used; if not, one that leaves it out allows all (§9.7). Default: true. */
+  readonly requireModelUse?: boolean;
   /** Default: nothing is logged. */
   readonly log?: Log;
   /** Default: this machine's. */
@@ -85,6 +94,7 @@ export function readBounds(options: RuntimeOptions) {
     retention: completeRetention(options.retention),
     requestRate: requestRateOf(options.requestRate),
     maxConnections: options.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
+    prices: options.prices === undefined ? undefined : createPriceTable(options.prices),
   };
 }
 

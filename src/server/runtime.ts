@@ -1,7 +1,8 @@
 /** The composition root: one configuration → one running process. */
 import type { Server } from "node:http";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { AgentDefinition } from "../agents/define-agent.ts";
+import { createIsolator } from "../agents/isolation/isolator.ts";
 import { createAgentRegistry } from "../agents/registry.ts";
 import { createApiFace } from "../api/api-face.ts";
 import type { Job } from "../client/job.ts";
@@ -98,7 +99,13 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const { contentLimits } = bounds;
   const limit = createConnectionLimit(bounds.maxConnections);
   const tracing = await createTracing();
-  const agents = createAgentRegistry(options.agents, world, { ...contentLimits, tracing });
+  const isolator = createIsolator({ timers: world.timers, log, apart: [resolve(data)] });
+  const agents = createAgentRegistry(options.agents, world, {
+    ...contentLimits,
+    tracing,
+    prices: bounds.prices,
+    isolator,
+  });
   const visibility = createVisibility(options.observe);
   const authenticator = await createCallers(options, { data, world, log });
   const store = options.store ?? (await openStore(data));
@@ -111,6 +118,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     jobLimits: bounds.jobLimits,
     retention: bounds.retention,
     agents,
+    requireModelUse: options.requireModelUse,
     world,
     log,
     beginTrace: tracing?.begin,

@@ -50,6 +50,7 @@ export class Session {
       session: stored.id,
       hidden: hiddenCodes(features),
       head: stored.head,
+      takesChildren: this.features.has("x-leasehold.delegation"),
       ...(this.features.has("ack") ? { mostUnacknowledged } : {}),
     });
     for (const follow of stored.follows) {

@@ -31,6 +31,13 @@ export function isSequenced(message: Received): message is Sequenced {
   return message.type === "job.event" || message.type === "job.result" || message.type === "job.error";
 }
 
+/** What has a place in a session's stream: beside events and ends, what tells of a child (§10). */
+export type Placed = Sequenced | (MessageOf<"job.accepted"> & { readonly job_id: string; readonly event_seq: number });
+
+export function isPlaced(message: Received): message is Placed {
+  return isSequenced(message) || (message.type === "job.accepted" && message.event_seq !== undefined);
+}
+
 /** Not a place of the stream alone, such as `back_pressure`. */
 export function isOnLog({ payload }: Sequenced): boolean {
   return payload.job_seq !== undefined;

@@ -2,7 +2,9 @@
 import {
   decoded,
   type HelloOptions,
+  isPlaced,
   isSequenced,
+  type Placed,
   type Received,
   type ResumePoint,
   type Sequenced,
@@ -32,6 +34,11 @@ export class TestSession {
     return this.stream.map(decoded).filter(isSequenced);
   }
 
+  /** As `events`, with what tells of children. */
+  get placed(): Placed[] {
+    return this.stream.map(decoded).filter(isPlaced);
+  }
+
   /** The stream of one job. */
   eventsOf(job: string): Sequenced[] {
     return this.events.filter((event) => event.job_id === job);
@@ -51,7 +58,7 @@ export class TestSession {
     // What an older connection still brings comes again over the newer one.
     if (client !== this.client) return;
     const message = decoded(text);
-    if (isSequenced(message)) {
+    if (isPlaced(message)) {
       this.stream.push(text);
       if (this.point !== undefined) this.point = { ...this.point, last_event_seq: message.event_seq };
     } else {

@@ -1,5 +1,5 @@
 /** For tests: what must hold of every session's stream (§8.3), said as a list of what does not. */
-import type { Sequenced } from "./test-client.ts";
+import type { Placed } from "./test-client.ts";
 
 export interface StreamExpectation {
   /** Entries of hidden kinds leave gaps in the positions of their job, and only there. Default: no. */
@@ -10,7 +10,7 @@ export interface StreamExpectation {
 
 /** Gaps, repeats and disorder in a session's stream; empty when there are none. */
 export function streamProblems(
-  events: readonly Sequenced[],
+  events: readonly Placed[],
   { hides = false, after = 0 }: StreamExpectation = {},
 ): string[] {
   const problems: string[] = [];
@@ -20,8 +20,8 @@ export function streamProblems(
   for (const { event_seq: seq, job_id: job, type, payload } of events) {
     if (seq !== last + 1) problems.push(`place ${seq} comes after ${last}`);
     last = seq;
-    // A place of the stream alone, such as a `back_pressure`: no entry of the job's log.
-    if (payload.job_seq === undefined) continue;
+    // A place of the stream alone, such as a `back_pressure` or a child: no entry of the job's log.
+    if (!("job_seq" in payload) || payload.job_seq === undefined) continue;
     const jobSeq = payload.job_seq;
     const before = heads.get(job);
     const follows = before === undefined || (hides ? jobSeq > before : jobSeq === before + 1);

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe } from "vitest";
 import { describeArtifactRows } from "./contract/artifacts.ts";
 import { describeAudit } from "./contract/audit.ts";
+import { describeBudgets } from "./contract/budgets.ts";
 import { describeJobs } from "./contract/jobs.ts";
 import { describeLifetime } from "./contract/lifetime.ts";
 import { describeLogs } from "./contract/logs.ts";
@@ -20,6 +21,7 @@ export function describeStore(name: string, open: () => Promise<OpenedStore>): v
     describeJobs(subject);
     describeLogs(subject);
     describeArtifactRows(subject);
+    describeBudgets(subject);
     describeSessions(subject);
     describeTrees(subject);
     describeAudit(subject);

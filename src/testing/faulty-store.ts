@@ -97,6 +97,7 @@ export function createFaultyStore(inner: Store): FaultyStore & Partial<Crashable
       return claimed;
     },
     readJob: (id) => inner.readJob(id),
+    readTree: (root) => inner.readTree(root),
     readInput: (job) => inner.readInput(job),
     readHeads: (jobs) => inner.readHeads(jobs),
     listJobs: (query) => inner.listJobs(query),
@@ -105,6 +106,8 @@ export function createFaultyStore(inner: Store): FaultyStore & Partial<Crashable
     readLatest: (job, codes) => inner.readLatest(job, codes),
     readIdempotency: (principal, key) => inner.readIdempotency(principal, key),
     readSteps: (job) => inner.readSteps(job),
+    readBudgets: (jobs) => inner.readBudgets(jobs),
+    readHolds: (job) => inner.readHolds(job),
     readArtifact: (id) => inner.readArtifact(id),
     sumArtifacts: (job) => inner.sumArtifacts(job),
     findNamedContents: (digests) => inner.findNamedContents(digests),

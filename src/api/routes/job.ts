@@ -23,7 +23,14 @@ const JobDescriptor = Type.Object({
       { description: "the latest status event" },
     ),
   ),
-  children: Type.Array(Type.Object({ job_id: Type.String(), agent: Type.String(), status: JobStatus })),
+  children: Type.Array(
+    Type.Object({
+      job_id: Type.String(),
+      delegate_id: Type.Optional(Type.String()),
+      agent: Type.String(),
+      status: JobStatus,
+    }),
+  ),
   more_children: Type.Optional(Type.Boolean({ description: `true when there are more than ${CHILDREN_SHOWN}` })),
   error: Type.Optional(ErrorFields),
   result: Type.Optional(
@@ -63,6 +70,7 @@ async function describe(kernel: Kernel, job: JobRecord): Promise<JobDescriptor> 
     ...(status === undefined ? {} : { latest_status: statusOf(status) }),
     children: children.slice(0, CHILDREN_SHOWN).map((child) => ({
       job_id: child.id,
+      ...(child.delegateId === null ? {} : { delegate_id: child.delegateId }),
       agent: agentReference(child),
       status: shownStatus(child.status),
     })),

@@ -128,7 +128,7 @@ describe("GET /api/jobs/{job_id}", () => {
       started_at: "2026-01-01T00:00:00.000Z",
       lease: { "fs.read": ["/workspace/**"], "cost.budget": ["credits:2.50"] },
       lease_constraints: { expires_at: "2026-01-01T00:10:00Z" },
-      budget: { credits: 2.5 },
+      budget: { credits: { granted: "2.5", spent: "0", held: "0", remaining: "2.5", available: "2.5" } },
       deadline_at: "2026-01-01T00:01:00.000Z",
       last_job_seq: 4,
       progress: { current: 3, total: 4, units: "files", job_seq: 2, ts: "2026-01-01T00:00:00.000Z" },

@@ -1,7 +1,7 @@
 /** `leasehold show`: one job, whatever became of it: its bounds, how far it has come, what it waits for, how it ended. */
 import * as v from "valibot";
-import { ArtifactRef, DescribedJob } from "../api-job.ts";
-import { apiGet, getJson, getLines } from "../api-request.ts";
+import { ArtifactRef, DescribedJob, ListedJob } from "../api-job.ts";
+import { apiGet, getJson, getLines, listItems } from "../api-request.ts";
 import { type ConnectionOptions, findTarget, type Target } from "../connection.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { listenForInterrupt } from "../interrupt-signal.ts";
@@ -16,6 +16,8 @@ export interface ShowOptions extends ConnectionOptions {
 
 /** Artifacts that are listed; a job may have left more. */
 const ARTIFACTS_SHOWN = 100;
+/** Jobs of its tree that are listed, the newest ones. */
+const TREE_SHOWN = 200;
 /** How much of a result is fetched, and how much of that is shown. */
 const PREVIEW_BYTES = 16_384;
 const PREVIEW_LINES = 20;
@@ -38,6 +40,13 @@ async function readArtifacts(target: Target, job: string, signal: AbortSignal): 
     if (type === "job.event" && ref.success) found.push(ref.output);
   }
   return found;
+}
+
+/** The jobs of its tree, newest first, up to one more than are shown; none for a job that has no others. */
+async function readTree(target: Target, job: DescribedJob, signal: AbortSignal): Promise<readonly ListedJob[]> {
+  if (job.parent_job_id === undefined && job.children.length === 0) return [];
+  const listing = { name: "jobs", item: ListedJob, limit: TREE_SHOWN + 1, largest: TREE_SHOWN };
+  return Array.fromAsync(listItems(target, "/api/jobs", { root: job.root_job_id }, listing, signal));
 }
 
 /** The first bytes of a body. */
@@ -81,9 +90,17 @@ export async function show(jobId: string, options: ShowOptions, io: CliIo): Prom
     io.stdout.write(jsonLine({ ...job, artifacts: artifacts.slice(0, ARTIFACTS_SHOWN) }));
     return EXIT.ok;
   }
+  const tree = await readTree(target, job, signal);
   const preview = job.status === "success" ? await readPreview(target, jobId, signal) : undefined;
   const lines = descriptorLines(
-    { job, artifacts: artifacts.slice(0, ARTIFACTS_SHOWN), moreArtifacts: artifacts.length > ARTIFACTS_SHOWN, preview },
+    {
+      job,
+      tree: tree.slice(0, TREE_SHOWN),
+      moreTree: tree.length > TREE_SHOWN,
+      artifacts: artifacts.slice(0, ARTIFACTS_SHOWN),
+      moreArtifacts: artifacts.length > ARTIFACTS_SHOWN,
+      preview,
+    },
     { colors: colorsFor(io.stdout), width: io.stdout.width(), now: io.world.clock.now() },
   );
   for (const line of lines) io.stdout.write(`${line}\n`);

@@ -1,8 +1,9 @@
 /** All there is to say of one job, as lines for people (`leasehold show`). */
-import type { ArtifactRef, DescribedJob } from "../api-job.ts";
+import type { ArtifactRef, BudgetCounter, DescribedJob, ListedJob } from "../api-job.ts";
 import { ARTIFACTS_PATH } from "../api-job.ts";
 import type { Colors } from "./colors.ts";
 import { displayWidth, pad, wrap } from "./display-width.ts";
+import { treeLines } from "./job-tree.ts";
 import { leaseWords } from "./lease-words.ts";
 import { progressBar } from "./progress-bar.ts";
 import { safeLine } from "./sanitize.ts";
@@ -10,6 +11,9 @@ import { shortDuration } from "./table.ts";
 
 export interface ShownDescriptor {
   readonly job: DescribedJob;
+  /** The jobs of its tree, newest first; none for a job that has no others. */
+  readonly tree: readonly ListedJob[];
+  readonly moreTree: boolean;
   readonly artifacts: readonly ArtifactRef[];
   readonly moreArtifacts: boolean;
   /** The beginning of its result as lines, safe to print; undefined when it has none. */
@@ -59,7 +63,7 @@ function fieldLines(label: string, lines: readonly string[], room: number, color
   return lines.map((line, index) => `${colors.dim(pad(index === 0 ? label : "", LABEL_WIDTH))}${line}`);
 }
 
-function fieldsOf({ job, artifacts, moreArtifacts }: ShownDescriptor, now: number): readonly Field[] {
+function fieldsOf({ job, tree, moreTree, artifacts, moreArtifacts }: ShownDescriptor, now: number): readonly Field[] {
   const ended = job.ended_at;
   const expiry = job.lease_constraints?.expires_at;
   const phase = job.latest_status;
@@ -73,6 +77,7 @@ function fieldsOf({ job, artifacts, moreArtifacts }: ShownDescriptor, now: numbe
       ...(phase === undefined ? [] : [phase.message === undefined ? phase.phase : `${phase.phase}: ${phase.message}`]),
     ],
     ["may", ...leaseWords(job.lease), ...(expiry === undefined ? [] : [`until ${when(expiry)}`])],
+    ["budget", ...Object.entries(job.budget ?? {}).map(counterText)],
     ["created", when(job.created_at)],
     ["started", ...(job.started_at === undefined ? [] : [when(job.started_at)])],
     [
@@ -83,16 +88,16 @@ function fieldsOf({ job, artifacts, moreArtifacts }: ShownDescriptor, now: numbe
     ["whose", job.principal],
     ["log", `${job.last_job_seq} ${job.last_job_seq === 1 ? "entry" : "entries"}`],
     ["trace", job.trace_id],
-    ["root", ...(job.root_job_id === job.job_id ? [] : [job.root_job_id])],
-    ["parent", ...(job.parent_job_id === undefined ? [] : [job.parent_job_id])],
-    [
-      "children",
-      ...job.children.map((child) => `${child.job_id} ${child.status} ${child.agent}`),
-      ...more(job.more_children),
-    ],
+    ["tree", ...treeLines(tree, job.job_id), ...more(moreTree)],
     ["artifacts", ...artifacts.map(artifactText), ...more(moreArtifacts)],
     ["summary", ...(job.result?.summary === undefined ? [] : [job.result.summary])],
   ];
+}
+
+/** Such as `1.42 of 5 USD left, 3.58 spent`. */
+function counterText([currency, { granted, spent, held, remaining }]: [string, BudgetCounter]): string {
+  const promised = held === "0" ? "" : `, ${held} of it promised`;
+  return `${remaining} of ${granted} ${currency} left${promised}, ${spent} spent`;
 }
 
 function more(isThere: boolean | undefined): readonly string[] {

@@ -17,6 +17,20 @@ describe("a screen on a terminal", () => {
     expect(world.pendingTimers).toBe(0);
   });
 
+  it("keeps several lines at its bottom, and removes all of them", async () => {
+    const world = createFakeWorld();
+    const output = createTestOutput({ width: 20 });
+    const screen = createScreen(output, world.timers);
+    screen.bottom(() => "bar\ngauge\nchild");
+    await world.advance(50);
+    screen.bottom(() => "bar");
+    await world.advance(50);
+    screen.line("one");
+    screen.close();
+    const above = "\u001b[1A\u001b[2K";
+    expect(output.text).toBe(`bar\ngauge\nchild${CLEAR}${above}${above}bar${CLEAR}one\nbar${CLEAR}`);
+  });
+
   it("draws at most once a frame, the newest", async () => {
     const world = createFakeWorld();
     const output = createTestOutput({});

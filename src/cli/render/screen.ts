@@ -1,6 +1,6 @@
 /**
- * Where lines go while a job is followed. On a terminal a line that is redrawn stays at the bottom, below all others;
- * elsewhere there is no such line, and no control sequence either.
+ * Where lines go while a job is followed. On a terminal lines that are redrawn stay at the bottom, below all others;
+ * elsewhere there are no such lines, and no control sequence either.
  */
 import type { Timer, Timers } from "../../platform/world.ts";
 import type { Output } from "../io.ts";
@@ -8,9 +8,9 @@ import type { Output } from "../io.ts";
 export interface Screen {
   /** @param text one line, safe to print (`sanitize.ts`). */
   line(text: string): void;
-  /** What stands at the bottom: drawn for the width of the moment; undefined for nothing. */
+  /** What stands at the bottom, one line or a few: drawn for the width of the moment; undefined, or "", for nothing. */
   bottom(draw: ((width: number) => string) | undefined): void;
-  /** Prints what is still due and removes the bottom line. Nothing may be written after. */
+  /** Prints what is still due and removes what stands at the bottom. Nothing may be written after. */
   close(): void;
 }
 
@@ -21,6 +21,8 @@ const DEFAULT_WIDTH = 80;
 const FREE_COLUMNS = 3;
 /** Back to the first column, and clear the line. */
 const CLEAR_LINE = "\r\u001b[2K";
+/** The same with the line above. */
+const CLEAR_LINE_ABOVE = "\u001b[1A\u001b[2K";
 
 export function createScreen(output: Output, timers: Timers): Screen {
   return output.live ? createLiveScreen(output, timers) : createPlainScreen(output);
@@ -33,15 +35,17 @@ function createPlainScreen(output: Output): Screen {
 function createLiveScreen(output: Output, timers: Timers): Screen {
   let lines = "";
   let drawBottom: ((width: number) => string) | undefined;
-  let bottomShown = false;
+  /** Lines at the bottom. */
+  let bottomShown = 0;
   let changed = false;
   let pause: Timer | undefined;
 
   function draw(): void {
     changed = false;
     const bottom = drawBottom?.((output.width() ?? DEFAULT_WIDTH) - FREE_COLUMNS) ?? "";
-    output.write(`${bottomShown ? CLEAR_LINE : ""}${lines}${bottom}`);
-    bottomShown = bottom !== "";
+    const clear = bottomShown === 0 ? "" : CLEAR_LINE + CLEAR_LINE_ABOVE.repeat(bottomShown - 1);
+    output.write(`${clear}${lines}${bottom}`);
+    bottomShown = bottom === "" ? 0 : bottom.split("\n").length;
     lines = "";
   }
 
@@ -69,7 +73,7 @@ function createLiveScreen(output: Output, timers: Timers): Screen {
     close() {
       pause?.cancel();
       drawBottom = undefined;
-      if (changed || bottomShown) draw();
+      if (changed || bottomShown > 0) draw();
     },
   };
 }

@@ -9,6 +9,7 @@ export const AUDIT_ACTIONS = [
   "job.subscribe",
   "job.cancel",
   "job.read",
+  "lease.expire",
   "token.create",
   "token.revoke",
 ] as const;

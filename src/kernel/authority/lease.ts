@@ -1,8 +1,10 @@
 /**
- * Leases (§9): what a submission asks for, checked in shape and brought into one form. Only shape: patterns are matched by
- * the guard, and spending is counted by the budget. A `Lease` is plain JSON and immutable.
+ * Leases (§9): what a submission asks for, checked and brought into one form. Patterns are matched by the guard, and
+ * spending is counted by the purse. A `Lease` is plain JSON and immutable.
  */
 import { CodedError } from "../../protocol/errors.ts";
+import { formatAmount, parseAmount } from "./decimal.ts";
+import { findPatternProblem } from "./patterns.ts";
 
 export interface Lease {
   /** Namespace → patterns, as they are echoed to the client. `cost.budget` holds the amounts in force. */
@@ -23,6 +25,8 @@ export const LEASE_LIMITS = {
   patterns: 256,
   /** In UTF-16 code units. */
   patternLength: 1024,
+  /** Of all patterns of one namespace together, in UTF-16 code units: it bounds what one look at them costs. */
+  patternsLength: 32_768,
   currencies: 16,
   /** Of one amount, before and after the point together. */
   digits: 30,
@@ -57,7 +61,14 @@ export function parseLease(request: unknown, constraints: unknown, now: number):
     if (!isNamespace(namespace)) {
       throw invalid(field, `is not a lease namespace: there are ${[...RESERVED].join(", ")}, and x-<vendor>.<name>`);
     }
-    grants.set(namespace, parsePatterns(patterns, field));
+    const listed = parsePatterns(patterns, field);
+    if (namespace !== "cost.budget") {
+      for (const [index, pattern] of listed.entries()) {
+        const problem = findPatternProblem(namespace, pattern);
+        if (problem !== undefined) throw invalid(`${field}[${index}]`, problem);
+      }
+    }
+    grants.set(namespace, listed);
   }
 
   let expiresAt: { readonly text: string; readonly at: number } | undefined;
@@ -77,7 +88,8 @@ export function parseLease(request: unknown, constraints: unknown, now: number):
   if (ceilings !== undefined) {
     for (const [currency, ceiling] of ceilings) {
       const amount = budget.get(currency);
-      if (amount === undefined || isLess(ceiling, amount)) budget.set(currency, ceiling);
+      if (amount === undefined || parseAmount(ceiling, currency) < parseAmount(amount, currency))
+        budget.set(currency, ceiling);
     }
     grants.set(
       "cost.budget",
@@ -111,14 +123,19 @@ function entriesOf(value: unknown, field: string, limit: number): readonly [stri
 }
 
 function parsePatterns(value: unknown, field: string): readonly string[] {
-  const { patterns: most, patternLength: longest } = LEASE_LIMITS;
+  const { patterns: most, patternLength: longest, patternsLength: longestOfAll } = LEASE_LIMITS;
   if (!Array.isArray(value) || value.length === 0 || value.length > most) {
     throw invalid(field, `must be a list of 1 to ${most} strings`);
   }
-  return value.map((pattern: unknown, index) => {
-    if (typeof pattern === "string" && pattern.length > 0 && pattern.length <= longest) return pattern;
-    throw invalid(`${field}[${index}]`, `must be a string of 1 to ${longest} characters`);
-  });
+  let length = 0;
+  for (const [index, pattern] of value.entries()) {
+    if (typeof pattern !== "string" || pattern.length === 0 || pattern.length > longest) {
+      throw invalid(`${field}[${index}]`, `must be a string of 1 to ${longest} characters`);
+    }
+    length += pattern.length;
+  }
+  if (length > longestOfAll) throw invalid(field, `must have at most ${longestOfAll} characters in all its patterns`);
+  return [...value];
 }
 
 /** Currency → canonical decimal. @throws CodedError INVALID_REQUEST for anything but exact, unsigned, distinct amounts. */
@@ -136,26 +153,9 @@ function parseAmounts(amounts: readonly string[], field: string): ReadonlyMap<st
     }
     if (counters.has(currency))
       throw invalid(place, `must not name ${currency} again: there is one counter per currency`);
-    counters.set(currency, canonical(whole, fraction));
+    counters.set(currency, formatAmount(parseAmount(fraction === "" ? whole : `${whole}.${fraction}`, place)));
   }
   return counters;
-}
-
-/** Without needless zeros: `05.00` is `5`, `0.50` is `0.5`. */
-function canonical(whole: string, fraction: string): string {
-  const integer = whole.replace(/^0+(?=\d)/, "");
-  const rest = fraction.replace(/0+$/, "");
-  return rest === "" ? integer : `${integer}.${rest}`;
-}
-
-/** Compares canonical decimals exactly. */
-function isLess(one: string, other: string): boolean {
-  return scaled(one) < scaled(other);
-}
-
-function scaled(decimal: string): bigint {
-  const [whole = "", fraction = ""] = decimal.split(".");
-  return BigInt(whole + fraction.padEnd(LEASE_LIMITS.digits, "0"));
 }
 
 function parseExpiry(value: unknown, field: string, now: number): { readonly text: string; readonly at: number } {

@@ -6,11 +6,26 @@
 import type { Clock } from "../../platform/world.ts";
 import { CodedError } from "../../protocol/errors.ts";
 import type { EntryKind } from "../../protocol/event-kinds.ts";
+import { parseAmount } from "../authority/decimal.ts";
+import type { Purse } from "../authority/purse.ts";
+import type { JobId } from "../ids.ts";
 import { EntryBuffer, eventPayload, terminalPayload } from "../log/entry.ts";
 import type { GroupCommit, Staged, TransitionSource } from "../log/group-commit.ts";
-import type { ArtifactRow, IdempotencyRow, InputRow, JobUpdate, Rows, StepRow, TreeClaim } from "../ports.ts";
+import type {
+  ArtifactRow,
+  BudgetRow,
+  HoldRow,
+  IdempotencyRow,
+  InputRow,
+  JobUpdate,
+  Rows,
+  StepRow,
+  TreeClaim,
+} from "../ports.ts";
 import type { JobRecord } from "./job-record.ts";
 import { type Decision, decide, type JobCommand, type JobState } from "./job-state.ts";
+import { isCost, type Metric, metricBody, remainingBody } from "./metric.ts";
+import { Reservations } from "./reservations.ts";
 
 /** How much one job may have waiting for a commit before emission waits: two full chunks, about. */
 const MAX_BUFFERED_ENTRIES = 512;
@@ -30,6 +45,16 @@ interface Waiters {
 export interface NewActiveJob {
   readonly record: JobRecord;
   readonly claim: TreeClaim;
+  /** Of a child. */
+  readonly parent?: ActiveJob;
+  /** Of a child: what its parent's log and counters know of it. */
+  readonly hold?: HoldRow;
+  /** The job's budget counters; absent where nothing is budgeted, here or above. */
+  readonly purse?: Purse;
+  /** The counters as they are stored; absent while none has moved. */
+  readonly budget?: BudgetRow;
+  /** What the job has set aside, in earlier attempts. */
+  readonly holds?: readonly HoldRow[];
   /** The `job_seq` of the last durable entry. */
   readonly head: number;
   /** True for a job that the next commit inserts. */
@@ -47,10 +72,20 @@ export interface Surroundings {
   readonly onLost: (job: ActiveJob, error: unknown) => void;
 }
 
+/** Nearly all jobs have no children and no holds, and need nothing of their own to say so. */
+const NO_CHILDREN: ReadonlySet<ActiveJob> = new Set();
+const NO_HOLDS: readonly HoldRow[] = [];
+
 export class ActiveJob implements TransitionSource {
   readonly claim: TreeClaim;
+  readonly parent: ActiveJob | undefined;
+  readonly hold: HoldRow | undefined;
+  readonly purse: Purse | undefined;
+  /** What earlier attempts reserved and delegated. */
+  readonly earlierHolds: readonly HoldRow[];
   readonly #surroundings: Surroundings;
   readonly #buffer: EntryBuffer;
+  #children: Set<ActiveJob> | undefined;
   #state: JobState;
   /** Made anew when asked for after a change of state. */
   #record: JobRecord;
@@ -59,14 +94,20 @@ export class ActiveJob implements TransitionSource {
   #accepted: boolean;
   #stateChanged = false;
   #ended = false;
+  /** The terminal is on the log, committed or not: nothing comes after it. */
+  #hasTerminal = false;
   #evicted = false;
   #input: InputRow | undefined;
   #idempotency: IdempotencyRow | undefined;
-  /** These two are absent for nearly all commits. */
+  /** These are absent for nearly all commits. */
   #steps: StepRow[] | undefined;
   /** UTF-16 units of the values of `#steps`. */
   #stepLength = 0;
   #artifacts: ArtifactRow[] | undefined;
+  #holds: HoldRow[] | undefined;
+  #budget: BudgetRow | undefined;
+  #durableBudget: BudgetRow | undefined;
+  #reservations: Reservations | undefined;
   #listeners: CommitListener[] = [];
   #room: PromiseWithResolvers<void> | undefined;
 
@@ -77,11 +118,26 @@ export class ActiveJob implements TransitionSource {
     this.#recordState = this.#state;
     this.#durable = job.accepted ? undefined : record;
     this.claim = job.claim;
+    this.parent = job.parent;
+    this.hold = job.hold;
+    this.purse = job.purse;
+    this.#durableBudget = job.budget;
+    this.earlierHolds = job.holds ?? NO_HOLDS;
+    if (job.parent !== undefined) job.parent.#adopt(this);
     this.#buffer = new EntryBuffer(job.head);
     this.#accepted = job.accepted;
     this.#input = job.input;
     this.#idempotency = job.idempotency;
     this.#surroundings = surroundings;
+  }
+
+  get root(): JobId {
+    return this.claim.root;
+  }
+
+  /** Jobs delegated by this one, until their ends are durable. */
+  get children(): ReadonlySet<ActiveJob> {
+    return this.#children ?? NO_CHILDREN;
   }
 
   get record(): JobRecord {
@@ -97,6 +153,17 @@ export class ActiveJob implements TransitionSource {
     return this.#durable;
   }
 
+  /** How far the counters had moved at the last commit, as `durable`; undefined while none had. */
+  get durableBudget(): BudgetRow | undefined {
+    return this.#durableBudget;
+  }
+
+  /** What the job has set aside; made for the first who asks. */
+  get reservations(): Reservations {
+    this.#reservations ??= new Reservations(this, this.earlierHolds);
+    return this.#reservations;
+  }
+
   /** Moves the state machine; undefined when the command changed nothing. Entries it asks for are on the log after. */
   apply(command: JobCommand): Decision | undefined {
     const now = this.#surroundings.clock.now();
@@ -104,13 +171,18 @@ export class ActiveJob implements TransitionSource {
     if (decision === undefined || this.#evicted) return undefined;
     this.#state = decision.state;
     this.#stateChanged = true;
+    if (command.type === "end" && (this.#reservations !== undefined || this.earlierHolds.length > 0)) {
+      this.reservations.conclude();
+    }
     if (decision.entry === "restarted") {
       const body = JSON.stringify({ phase: "restarted", message: `attempt ${decision.state.attempt}` });
       this.#buffer.push("status", eventPayload("status", now, this.#buffer.nextSeq, body));
     } else if (decision.entry === "terminal") {
+      this.#takeBudget();
       const kind = this.#state.status === "success" ? "result" : "error";
       this.#buffer.push(kind, terminalPayload(this.record, this.#buffer.nextSeq));
       this.#ended = true;
+      this.#hasTerminal = true;
     }
     this.touch();
     return decision;
@@ -125,6 +197,26 @@ export class ActiveJob implements TransitionSource {
     if (buffer.count < MAX_BUFFERED_ENTRIES && buffer.bytes < MAX_BUFFERED_BYTES) return undefined;
     this.#room ??= Promise.withResolvers<void>();
     return this.#room.promise;
+  }
+
+  /**
+   * Appends a metric. A cost in a budgeted currency moves the counters with it, in this turn and this commit.
+   * @param body what `metricBody` made of it.
+   * @returns as `append`.
+   */
+  report({ name, value, unit }: Metric, body: string): Promise<void> | undefined {
+    const isCounted = unit !== undefined && isCost(name) && this.purse?.find(unit) !== undefined;
+    const amount = isCounted ? parseAmount(value, "metric.value") : 0n;
+    const room = this.append("metric", "metric", body);
+    if (isCounted) this.purse?.charge(unit, amount);
+    return room;
+  }
+
+  /** The runtime's own way to `report`: for what is spent though nobody is there to wait for room. */
+  charge(metric: Metric & { readonly unit: string }): void {
+    this.#tell(metricBody(metric));
+    this.purse?.charge(metric.unit, parseAmount(metric.value, "metric.value"));
+    this.touch();
   }
 
   addStep(step: StepRow): void {
@@ -155,15 +247,30 @@ export class ActiveJob implements TransitionSource {
     this.#surroundings.commits.touch(this);
   }
 
+  /** Puts what the next commit has of this job behind what it has of others by now: of its children, which end first. */
+  touchLast(): void {
+    if (this.#evicted) return;
+    this.#surroundings.commits.touchLast(this);
+  }
+
+  /** Keeps what the job's counters have promised, with the next commit. */
+  addHold(hold: HoldRow): void {
+    this.#holds ??= [];
+    this.#holds.push(hold);
+    this.touch();
+  }
+
   /** Takes the job out of memory without a trace: its tree moved away, or its commit failed. */
   evict(error: unknown): void {
     if (this.#evicted) return;
     this.#evicted = true;
+    this.#leaveParent();
     this.#finish(this.#takeWaiters(), error);
   }
 
   stage(): Staged | undefined {
     if (this.#evicted) return undefined;
+    this.#takeBudget();
     const { record } = this;
     const accepted = this.#accepted;
     const moved = this.#stateChanged;
@@ -178,6 +285,9 @@ export class ActiveJob implements TransitionSource {
     if (chunks.length > 0) rows.chunks = chunks;
     if (this.#steps !== undefined) rows.steps = this.#steps;
     if (this.#artifacts !== undefined) rows.artifacts = this.#artifacts;
+    if (this.#holds !== undefined) rows.holds = this.#holds;
+    const budget = this.#budget;
+    if (budget !== undefined) rows.budgets = [budget];
     if (this.#input !== undefined) rows.inputs = [this.#input];
     if (this.#idempotency !== undefined) rows.idempotency = [this.#idempotency];
     this.#accepted = false;
@@ -185,6 +295,8 @@ export class ActiveJob implements TransitionSource {
     this.#ended = false;
     this.#steps = undefined;
     this.#artifacts = undefined;
+    this.#holds = undefined;
+    this.#budget = undefined;
     this.#input = undefined;
     this.#idempotency = undefined;
     const waiters = this.#takeWaiters();
@@ -197,6 +309,8 @@ export class ActiveJob implements TransitionSource {
       length,
       committed: () => {
         this.#durable = record;
+        if (budget !== undefined) this.#durableBudget = budget;
+        if (ended) this.#leaveParent();
         this.#finish(waiters, undefined);
         this.#surroundings.onCommitted(this, ended);
       },
@@ -206,6 +320,30 @@ export class ActiveJob implements TransitionSource {
         this.#finish(waiters, error);
       },
     };
+  }
+
+  /** What moved in the counters goes with the next commit, and is told on the log once, before the terminal (§9.6). */
+  #takeBudget(): void {
+    const changes = this.purse?.takeChanges();
+    if (changes === undefined) return;
+    this.#budget = changes.row;
+    if (this.#hasTerminal) return;
+    for (const { currency, remaining } of changes.remaining) this.#tell(remainingBody(currency, remaining));
+  }
+
+  #tell(body: string): void {
+    const buffer = this.#buffer;
+    buffer.push("metric", eventPayload("metric", this.#surroundings.clock.now(), buffer.nextSeq, body));
+  }
+
+  #adopt(child: ActiveJob): void {
+    this.#children ??= new Set();
+    this.#children.add(child);
+  }
+
+  #leaveParent(): void {
+    const { parent } = this;
+    if (parent !== undefined) parent.#children?.delete(this);
   }
 
   #takeWaiters(): Waiters {

@@ -4,14 +4,18 @@
  */
 
 import { CodedError } from "../../protocol/errors.ts";
-import type { EntryKind } from "../../protocol/event-kinds.ts";
-import type { JobHost } from "../agents-port.ts";
+import type { AppendedKind, DelegatedJob, DelegateRequest, JobHost } from "../agents-port.ts";
+import type { Amounts } from "../authority/amounts.ts";
+import type { BudgetView } from "../authority/budget-view.ts";
 import type { Guard } from "../authority/guard.ts";
 import type { LogMeter } from "../log/log-meter.ts";
 import type { ArtifactRow } from "../ports.ts";
 import type { ActiveJob } from "./active-job.ts";
 import type { ArtifactIntake, ArtifactLabel, JobArtifacts } from "./artifacts.ts";
+import type { Delegations, Delegator } from "./delegate.ts";
 import type { JobRecord } from "./job-record.ts";
+import { type Metric, metricBody } from "./metric.ts";
+import type { ReservationHandle } from "./reservations.ts";
 
 /** Longest body of one event, in UTF-16 units of JSON text: ASCII then still fits a 1 MiB frame with its envelope. */
 export const MAX_ENTRY_LENGTH = 1_000_000;
@@ -26,6 +30,15 @@ export interface LogBound {
   onFull(error: CodedError): void;
 }
 
+export interface AttemptParts {
+  readonly guard: Guard;
+  /** What earlier attempts recorded. */
+  readonly steps: ReadonlyMap<string, string | null>;
+  readonly artifacts: JobArtifacts;
+  readonly bound: LogBound;
+  beginDelegating(delegator: Delegator): Delegations;
+}
+
 export class Attempt implements JobHost {
   readonly job: JobRecord;
   readonly attempt: number;
@@ -34,28 +47,27 @@ export class Attempt implements JobHost {
   readonly #active: ActiveJob;
   readonly #bound: LogBound;
   readonly #artifacts: JobArtifacts;
+  readonly #beginDelegating: AttemptParts["beginDelegating"];
   #intake: ArtifactIntake | undefined;
+  #delegations: Delegations | undefined;
   #controller: AbortController | undefined;
   #stopped: (() => CodedError) | undefined;
   #expired: CodedError | undefined;
+  /** Set once the lease has expired: why the signal is aborted while the agent is not yet shut out. */
+  #unwinding: CodedError | undefined;
 
-  constructor(
-    active: ActiveJob,
-    guard: Guard,
-    steps: ReadonlyMap<string, string | null>,
-    artifacts: JobArtifacts,
-    bound: LogBound,
-  ) {
+  constructor(active: ActiveJob, { guard, steps, artifacts, bound, beginDelegating }: AttemptParts) {
     this.#active = active;
     this.#bound = bound;
     this.#artifacts = artifacts;
+    this.#beginDelegating = beginDelegating;
     this.job = active.record;
     this.attempt = active.record.attempt;
     this.guard = {
       check: (operation) => {
         this.#assertRunning();
         try {
-          guard.check(operation);
+          return guard.check(operation);
         } catch (refusal) {
           if (refusal instanceof CodedError && refusal.code === "LEASE_EXPIRED") this.#expired ??= refusal;
           throw refusal;
@@ -65,10 +77,15 @@ export class Attempt implements JobHost {
     this.steps = steps;
   }
 
+  get budget(): { view(): BudgetView } {
+    return { view: () => this.#active.purse?.view() ?? {} };
+  }
+
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      if (this.#stopped !== undefined) this.#controller.abort(this.#stopped());
+      const reason = this.#unwinding ?? this.#stopped?.();
+      if (reason !== undefined) this.#controller.abort(reason);
     }
     return this.#controller.signal;
   }
@@ -78,19 +95,27 @@ export class Attempt implements JobHost {
     return this.#expired;
   }
 
-  append(kind: EntryKind, name: string, body: string): Promise<void> | undefined {
+  append(kind: AppendedKind, name: string, body: string): Promise<void> | undefined {
     this.#assertRunning();
-    if (body.length > MAX_ENTRY_LENGTH) {
-      throw new CodedError(
-        "INVALID_REQUEST",
-        `a ${name} event of ${body.length} characters; at most ${MAX_ENTRY_LENGTH} fit one event`,
-        {
-          details: { field: "body", limit: MAX_ENTRY_LENGTH },
-        },
-      );
-    }
-    this.#admit(body);
+    this.#admitEntry(name, body);
     return this.#active.append(kind, name, body);
+  }
+
+  report(metric: Metric): Promise<void> | undefined {
+    this.#assertRunning();
+    const body = metricBody(metric);
+    this.#admitEntry("metric", body);
+    return this.#active.report(metric, body);
+  }
+
+  async reserve(amounts: Amounts, key?: string): Promise<ReservationHandle> {
+    this.#assertRunning();
+    const { handle, isNew } = this.#active.reservations.reserve(amounts, key, {
+      report: (metric) => this.report(metric),
+      assertRunning: () => this.#assertRunning(),
+    });
+    if (isNew) await this.flush();
+    return handle;
   }
 
   flush(): Promise<void> {
@@ -130,11 +155,46 @@ export class Attempt implements JobHost {
     return this.#intake.put(label, content, tell);
   }
 
+  async delegate(request: DelegateRequest): Promise<DelegatedJob> {
+    this.#assertRunning();
+    this.#delegations ??= this.#beginDelegating({
+      job: this.#active,
+      guard: this.guard,
+      signal: this.signal,
+      tell: (body) => {
+        this.#admit(body);
+        void this.#active.append("delegate", "delegate", body);
+      },
+      assertRunning: () => this.#assertRunning(),
+    });
+    return this.#delegations.delegate(request);
+  }
+
+  /** Tells the agent that the lease has expired: it may unwind, and the guard refuses whatever it begins. */
+  expire(expired: CodedError): void {
+    if (this.#stopped !== undefined || this.#unwinding !== undefined) return;
+    this.#unwinding = expired;
+    this.#controller?.abort(expired);
+  }
+
   /** Shuts the agent out. Idempotent: the first reason stands. It is made only where somebody asks for it. */
   stop(reason: () => CodedError): void {
     if (this.#stopped !== undefined) return;
     this.#stopped = reason;
     this.#controller?.abort(reason());
+  }
+
+  #admitEntry(name: string, body: string): void {
+    if (body.length > MAX_ENTRY_LENGTH) {
+      throw new CodedError(
+        "INVALID_REQUEST",
+        `a ${name} event of ${body.length} characters; at most ${MAX_ENTRY_LENGTH} fit one event`,
+        {
+          details: { field: "body", limit: MAX_ENTRY_LENGTH },
+        },
+      );
+    }
+    this.#admit(body);
   }
 
   /** An entry that does not fit ends the job, whatever the agent makes of it; nothing of the entry is recorded. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { JobHost } from "../agents-port.ts";
+import { AUDIT_MINUTE_MS } from "../audit/audit-trail.ts";
 import { anAgent, createTestKernel, deaf, echo, endless, say } from "../test-kernel.ts";
 
 const DAY_MS = 86_400_000;
@@ -79,13 +80,14 @@ describe("a lease's expiry", () => {
     const test = await createTestKernel({ agents: [agent] });
     const expiresAt = test.world.clock.now() + 10_000;
     const { job } = await test.submit("leased", null, {
+      leaseRequest: { "tool.call": ["*"] },
       leaseConstraints: { expires_at: new Date(expiresAt).toISOString() },
       ...(maxRuntimeSec === undefined ? {} : { maxRuntimeSec }),
     });
     return { ...test, id: job.id, expiresAt, host: host as JobHost };
   }
   const untilStopped = ({ signal }: JobHost) => {
-    return new Promise<object>((resolve) => signal.addEventListener("abort", () => resolve({})));
+    return new Promise<object>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
   };
   const never = () => new Promise<never>(() => {});
 
@@ -111,7 +113,30 @@ describe("a lease's expiry", () => {
     expect(await log(id)).toMatchObject([
       { code: "E", payload: { final_status: "error", code: "LEASE_EXPIRED", retryable: false } },
     ]);
+    await world.advance(AUDIT_MINUTE_MS);
     expect(world.pendingTimers).toBe(0);
+  });
+
+  it("aborts the agent's signal at that very moment, and lets it say what it leaves behind", async () => {
+    const { host, world, log, id } = await leased(never);
+    const { signal } = host;
+    await world.advance(9_999);
+    expect(signal.aborted).toBe(false);
+    await world.advance(1);
+    expect(signal.reason).toMatchObject({ code: "LEASE_EXPIRED" });
+    say(host, "half of it is done");
+    await world.advance(2_000);
+    expect((await log(id)).map(({ code }) => code)).toEqual(["l", "E"]);
+    expect(() => say(host, "too late")).toThrow(expired);
+  });
+
+  it("[arcp-14-expirations-logged] [arcp-14-bounded-grace] is audited when it ends a job, within the second it leaves to unwind", async () => {
+    const { world, kernel, id, expiresAt } = await leased(never);
+    await world.advance(12_000);
+    const { entries } = await kernel.listAudit({ scopes: ["t/me"], limit: 10 });
+    expect(entries).toMatchObject([
+      { action: "lease.expire", job: id, principal: "t/me", owner: "t/me", allowed: false, at: expiresAt + 1_000 },
+    ]);
   });
 
   it("lets an agent that needs no more operations unwind and end by itself", async () => {
@@ -149,6 +174,7 @@ describe("a lease's expiry", () => {
       "timed_out",
       "error",
     ]);
+    await second.world.advance(AUDIT_MINUTE_MS);
     expect([first.world.pendingTimers, second.world.pendingTimers]).toEqual([0, 0]);
   });
 
@@ -159,7 +185,7 @@ describe("a lease's expiry", () => {
       return never();
     });
     const { submit, world, stored } = await createTestKernel({ agents: [free] });
-    const { job } = await submit("free");
+    const { job } = await submit("free", null, { leaseRequest: { "tool.call": ["*"] } });
     await world.advance(1_000 * DAY_MS);
     expect(() => host?.guard.check(TOOL)).not.toThrow();
     expect((await stored(job.id)).status).toBe("running");

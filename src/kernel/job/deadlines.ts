@@ -7,8 +7,8 @@ import type { JobRecord } from "./job-record.ts";
 import type { Outcome } from "./job-state.ts";
 
 /**
- * How long an agent may unwind after its lease has expired before its job is ended. Operations get no grace at all:
- * the guard refuses them from `expires_at` on.
+ * How long an agent may unwind after its lease has expired, and its signal has told it so, before its job is ended.
+ * Operations get no grace at all: the guard refuses them from `expires_at` on.
  */
 const UNWIND_AFTER_EXPIRY_MS = 1_000;
 
@@ -39,13 +39,26 @@ export function firstDeadline(job: JobRecord): Deadline | undefined {
     deadlines.push({ at: endsAt, outcome: { status: "timed_out", error: error.toBody() } });
   }
   if (job.expiresAt !== null) {
-    const expired = formatTime(job.expiresAt);
-    const error = new CodedError("LEASE_EXPIRED", `the job's lease expired at ${expired}`, {
-      details: { expired_at: expired },
-    });
+    const error = leaseExpired(job.expiresAt);
     deadlines.push({ at: job.expiresAt + UNWIND_AFTER_EXPIRY_MS, outcome: { status: "error", error: error.toBody() } });
   }
   return deadlines.sort((a, b) => a.at - b.at)[0];
+}
+
+/** Why a job whose lease has expired ends. */
+export function leaseExpired(expiresAt: number): CodedError {
+  const expired = formatTime(expiresAt);
+  return new CodedError("LEASE_EXPIRED", `the job's lease expired at ${expired}`, { details: { expired_at: expired } });
+}
+
+/** Calls `expire` when the job's lease expires; at once, or nearly, when it has. Undefined for a lease that never does. */
+export function armExpiry(
+  { expiresAt }: Pick<JobRecord, "expiresAt">,
+  world: World,
+  expire: (expired: CodedError) => void,
+): Timer | undefined {
+  if (expiresAt === null) return undefined;
+  return world.timers.after(Math.max(0, expiresAt - world.clock.now()), () => expire(leaseExpired(expiresAt)));
 }
 
 /** Calls `end` when the job's first deadline passes. Undefined for a job without one. */

@@ -8,6 +8,8 @@ export interface JobRecord extends JobState {
   /** The root of the job's tree; its own id for a root. */
   readonly root: JobId;
   readonly parent: JobId | null;
+  /** Of a child: names the delegation, on its parent's log and to the sessions that follow it (§10); null for a root. */
+  readonly delegateId: string | null;
   readonly principal: PrincipalKey;
   /** The submitting session; null when submitted in process. */
   readonly session: SessionId | null;

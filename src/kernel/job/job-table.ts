@@ -5,10 +5,11 @@ import type { CodedError } from "../../protocol/errors.ts";
 import type { JobId } from "../ids.ts";
 import type { GroupCommit } from "../log/group-commit.ts";
 import { ActiveJob, type NewActiveJob, type Surroundings } from "./active-job.ts";
+import { treeOf } from "./job-tree.ts";
 
 export class JobTable {
   readonly #surroundings: Surroundings;
-  readonly #onLost: (job: ActiveJob, error: unknown) => void;
+  readonly #onLost: (tree: readonly ActiveJob[], error: unknown) => void;
   readonly #jobs = new Map<JobId, ActiveJob>();
   readonly #watchers = new Map<JobId, Set<() => void>>();
   #closed: CodedError | undefined;
@@ -16,8 +17,8 @@ export class JobTable {
   constructor(options: {
     clock: Clock;
     commits: GroupCommit;
-    /** The job's commit failed, and it is no longer in the table. */
-    onLost: (job: ActiveJob, error: unknown) => void;
+    /** A commit of a tree failed, and none of its jobs is in the table any more. The root comes first. */
+    onLost: (tree: readonly ActiveJob[], error: unknown) => void;
   }) {
     this.#surroundings = {
       clock: options.clock,
@@ -32,6 +33,11 @@ export class JobTable {
     return this.#jobs.get(id);
   }
 
+  /** The job has something for the next commit, if it is here. */
+  touch(id: JobId): void {
+    this.#jobs.get(id)?.touch();
+  }
+
   get size(): number {
     return this.#jobs.size;
   }
@@ -40,15 +46,18 @@ export class JobTable {
     return this.#jobs.values();
   }
 
-  /** @throws CodedError the reason for which the table was closed. */
+  /**
+   * Children of jobs that are here are taken in even when the table is closed: they are part of what still runs.
+   * @throws CodedError the reason for which the table was closed.
+   */
   add(job: NewActiveJob): ActiveJob {
-    if (this.#closed !== undefined) throw this.#closed;
+    if (this.#closed !== undefined && job.parent === undefined) throw this.#closed;
     const active = new ActiveJob(job, this.#surroundings);
     this.#jobs.set(job.record.id, active);
     return active;
   }
 
-  /** Takes no job any more. Those that are here stay until `clear`. */
+  /** Takes no new tree any more. Those that are here stay until `clear`. */
   close(reason: CodedError): void {
     this.#closed ??= reason;
   }
@@ -75,10 +84,12 @@ export class JobTable {
     for (const watcher of this.#watchers.get(job.record.id) ?? []) watcher();
   }
 
+  /** Counters and holds tie the jobs of a tree together: where one is behind the disk, none is what it was. */
   #lost(job: ActiveJob, error: unknown): void {
     if (this.#jobs.get(job.record.id) !== job) return;
-    this.#jobs.delete(job.record.id);
-    this.#onLost(job, error);
-    job.evict(error);
+    const tree = treeOf(job);
+    for (const { record } of tree) this.#jobs.delete(record.id);
+    this.#onLost(tree, error);
+    for (const each of tree) each.evict(error);
   }
 }

@@ -11,6 +11,12 @@ export interface JobLimits {
   readonly maxPendingJobsPerPrincipal: number;
   /** A job's log and recorded steps, in bytes. The job whose next entry does not fit ends. Default: 1 GiB. */
   readonly maxLogBytes: number;
+  /** How many jobs may stand above a delegated one. A further delegation is refused. Default: 8. */
+  readonly maxDelegationDepth: number;
+  /** Children of one job that are under way at a time. A further delegation is refused. Default: 64. */
+  readonly maxLiveChildren: number;
+  /** Jobs of one tree that are under way at a time, its root among them. A further delegation is refused. Default: 1,000. */
+  readonly maxTreeJobs: number;
   /** How long a job waits for its version of its agent after a restart, in seconds; then it ends. Default: 600. */
   readonly maxAgentWaitSec: number;
 }
@@ -21,6 +27,9 @@ const DEFAULT_JOB_LIMITS: JobLimits = {
   maxPendingJobs: 10_000,
   maxPendingJobsPerPrincipal: 1_000,
   maxLogBytes: 1_073_741_824,
+  maxDelegationDepth: 8,
+  maxLiveChildren: 64,
+  maxTreeJobs: 1_000,
   maxAgentWaitSec: 600,
 };
 
@@ -31,6 +40,9 @@ const LEAST: JobLimits = {
   maxPendingJobs: 0,
   maxPendingJobsPerPrincipal: 0,
   maxLogBytes: 65_536,
+  maxDelegationDepth: 0,
+  maxLiveChildren: 0,
+  maxTreeJobs: 1,
   maxAgentWaitSec: 0,
 };
 

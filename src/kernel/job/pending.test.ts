@@ -1,6 +1,7 @@
 /** Jobs beyond the limits on what runs: accepted, durable, and started later; or refused. */
 import { describe, expect, it } from "vitest";
 import type { JobHost } from "../agents-port.ts";
+import { AUDIT_MINUTE_MS } from "../audit/audit-trail.ts";
 import type { Principal } from "../principal.ts";
 import { anAgent, createTestKernel, echo, ME, type TestKernel } from "../test-kernel.ts";
 
@@ -110,6 +111,7 @@ describe("a job beyond the limit", () => {
     const { job } = await test.submit("gated", "second", { leaseConstraints: { expires_at: expires } });
     await test.world.advance(11_000);
     expect(await test.log(job.id)).toMatchObject([{ code: "E", payload: { code: "LEASE_EXPIRED" } }]);
+    await test.world.advance(AUDIT_MINUTE_MS);
     expect(test.world.pendingTimers).toBe(0);
   });
 

@@ -10,10 +10,12 @@ import type { Agents, RunnableAgent } from "../agents-port.ts";
 import type { JobId, NodeId } from "../ids.ts";
 import type { Store, TreeClaim } from "../ports.ts";
 import type { ActiveJob } from "./active-job.ts";
+import { readCounters } from "./counters.ts";
 import { firstDeadline } from "./deadlines.ts";
+import { outcomeBelow } from "./delegation.ts";
 import { agentReference, type JobRecord } from "./job-record.ts";
-import { isTerminal } from "./job-state.ts";
 import type { JobTable } from "./job-table.ts";
+import { isLive } from "./job-tree.ts";
 import { readOpenCalls } from "./open-calls.ts";
 import type { Runner } from "./run.ts";
 
@@ -35,7 +37,7 @@ export class Recovery {
   readonly #table: JobTable;
   readonly #runner: Runner;
   readonly #maxAgentWaitMs: number;
-  /** How long each job waits the next time one of its commits fails; absent for the first time. */
+  /** By root: how long each tree waits the next time one of its commits fails; absent for the first time. */
   readonly #retryMs = new Map<JobId, number>();
   readonly #retries = new Set<Timer>();
   #closed = false;
@@ -63,21 +65,22 @@ export class Recovery {
   async recover(node: NodeId): Promise<void> {
     const trees = await this.#store.claimTrees(node);
     for (const tree of trees) {
-      for (const record of tree.jobs) await this.#takeUp(record, tree.claim);
+      await this.#takeUp(tree.jobs, tree.claim);
     }
     if (trees.length > 0) this.#log.info({ trees: trees.length }, "took up unfinished jobs of an earlier run");
   }
 
-  /** Takes up one job, in a while, from what the store has of it; tries again later while the store fails. */
-  reload(id: JobId, claim: TreeClaim): void {
+  /** Takes up a tree, in a while, from what the store has of it; tries again later while the store fails. */
+  reload(claim: TreeClaim): void {
     if (this.#closed) return;
-    const delay = this.#retryMs.get(id) ?? FIRST_RETRY_MS;
-    this.#retryMs.set(id, Math.min(delay * 2, LAST_RETRY_MS));
+    const { root } = claim;
+    const delay = this.#retryMs.get(root) ?? FIRST_RETRY_MS;
+    this.#retryMs.set(root, Math.min(delay * 2, LAST_RETRY_MS));
     const retry = this.#world.timers.after(delay, () => {
       this.#retries.delete(retry);
-      this.#reload(id, claim).catch((error: unknown) => {
-        this.#log.error({ job: id, err: error }, "a job whose commit failed cannot be read back; trying again");
-        this.reload(id, claim);
+      this.#reload(claim).catch((error: unknown) => {
+        this.#log.error({ job: root, err: error }, "a job whose commit failed cannot be read back; trying again");
+        this.reload(claim);
       });
     });
     this.#retries.add(retry);
@@ -90,28 +93,48 @@ export class Recovery {
     this.#retries.clear();
   }
 
-  async #reload(id: JobId, claim: TreeClaim): Promise<void> {
-    const record = await this.#store.readJob(id);
+  async #reload(claim: TreeClaim): Promise<void> {
+    const tree = await this.#store.readTree(claim.root);
     // A job whose very first commit failed was never accepted: there is nothing to take up.
-    if (record === undefined || isTerminal(record.status)) this.#retryMs.delete(id);
-    else if (this.#table.get(id) === undefined) await this.#takeUp(record, claim);
+    if (tree.length === 0) this.#retryMs.delete(claim.root);
+    else if (this.#table.get(claim.root) === undefined) await this.#takeUp(tree, claim);
   }
 
-  async #takeUp(record: JobRecord, claim: TreeClaim): Promise<void> {
-    const head = (await this.#store.readHeads([record.id])).get(record.id) ?? 0;
-    // Everything is read before the job is taken up: when the store fails, nothing is left half done.
-    const openCalls =
-      record.status === "running" ? await readOpenCalls(this.#store, this.#world.timers, record.id, head) : [];
-    const job = this.#table.add({ record, claim, head, accepted: false });
-    job.whenCommitted((error) => {
-      if (error === undefined) this.#retryMs.delete(record.id);
-    });
-    if (record.status === "ending") {
-      job.apply({ type: "settle" });
-      return;
+  /** @param tree its unfinished jobs, parents before their children. */
+  async #takeUp(tree: readonly JobRecord[], claim: TreeClaim): Promise<void> {
+    // Everything is read before a job is taken up: when the store fails, nothing is left half done.
+    const stored: { readonly record: JobRecord; readonly head: number; readonly openCalls: readonly string[] }[] = [];
+    const heads = await this.#store.readHeads(tree.map(({ id }) => id));
+    for (const record of tree) {
+      const head = heads.get(record.id) ?? 0;
+      const openCalls =
+        record.status === "running" ? await readOpenCalls(this.#store, this.#world.timers, record.id, head) : [];
+      stored.push({ record, head, openCalls });
     }
-    this.#runner.hold(job);
-    this.#resume(job, openCalls);
+    const counters = await readCounters(this.#store, this.#table, tree);
+
+    const jobs = stored.map(({ record, head, openCalls }) => {
+      const parent = record.parent === null ? undefined : this.#table.get(record.parent);
+      const job = this.#table.add({ record, claim, head, accepted: false, ...counters.of(record, parent) });
+      return { job, openCalls };
+    });
+    const [root] = jobs;
+    root?.job.whenCommitted((error) => {
+      if (error === undefined) this.#retryMs.delete(claim.root);
+    });
+    for (const { job } of jobs) {
+      if (job.record.status === "ending") this.#runner.settle(job);
+      else if (isLive(job)) this.#runner.hold(job);
+    }
+    // From the root down: a job that ends takes those below it along.
+    for (const { job, openCalls } of jobs) {
+      if (!isLive(job)) continue;
+      if (job.record.parent === null || job.parent !== undefined) this.#resume(job, openCalls);
+      else {
+        const gone = new CodedError("INTERNAL_ERROR", "the job above this one is gone");
+        this.#runner.end(job, outcomeBelow({ id: job.record.parent }, { status: "error", error: gone.toBody() }));
+      }
+    }
   }
 
   /** Gives a held job its next attempt, or its end. */

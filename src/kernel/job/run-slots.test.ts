@@ -16,7 +16,7 @@ function slotsWith(limits: Partial<RunLimits>) {
   const slots = new RunSlots({ ...NO_LIMITS, ...limits });
   const started: string[] = [];
   const take = (id: string, principal = "t/a", agent = FREE): void => {
-    if (slots.take({ id, principal }, agent, () => started.push(id))) started.push(id);
+    if (slots.take({ id, principal, parent: null }, agent, () => started.push(id))) started.push(id);
   };
   return { slots, started, take };
 }
@@ -158,7 +158,7 @@ it("no limit is ever passed, none is left unused, and everything starts once in 
           const id = `job ${submitted++}`;
           const job = { principal: each.principal, agent: agents[each.agent] as CountedAgent, isRunning: false };
           jobs.set(id, job);
-          if (slots.take({ id, principal: job.principal }, job.agent, () => start(id))) start(id);
+          if (slots.take({ id, principal: job.principal, parent: null }, job.agent, () => start(id))) start(id);
         }
         expect(running().length).toBe(slots.running);
         expect(running().length).toBeLessThanOrEqual(maxRunningJobs);

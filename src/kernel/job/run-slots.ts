@@ -3,6 +3,9 @@
  * waits as `pending`, and takes the slot of one that ends. Principals take turns, so that nobody's thousand jobs delay
  * another's one; the jobs of one principal start in the order they came, as far as their agents have room.
  *
+ * A delegated job takes no slot of runtime or principal: the job that waits for it has one, and would keep it. Only its
+ * agent's own limit counts, where it comes before jobs that nobody waits for.
+ *
  * A lane holds what waits for one limited agent; all agents without a limit share a lane. A principal at its own limit is
  * taken out of the lanes until one of its jobs ends, so that starting the next job looks at lanes and not at everyone.
  */
@@ -49,6 +52,8 @@ interface Lane {
   running: number;
   /** In the order of their turns. */
   readonly lines: Map<Holder, Line>;
+  /** Delegated jobs that wait, and how each is started. */
+  readonly delegated: Map<JobId, () => void>;
 }
 
 interface Place {
@@ -68,6 +73,8 @@ export class RunSlots {
   readonly #lanes = new Map<string, Lane>();
   readonly #running = new Map<JobId, Place>();
   readonly #waiting = new Map<JobId, Waiting>();
+  /** Delegated jobs of limited agents, running or waiting. */
+  readonly #delegated = new Map<JobId, Lane>();
   #orders = 0;
   #starts = 0;
   #paused = false;
@@ -99,7 +106,9 @@ export class RunSlots {
   }
 
   /** Takes a slot and returns true; or returns false, and calls `start` once the job has one. Until `release`. */
-  take({ id, principal }: Pick<JobRecord, "id" | "principal">, agent: CountedAgent, start: () => void): boolean {
+  take(job: Pick<JobRecord, "id" | "principal" | "parent">, agent: CountedAgent, start: () => void): boolean {
+    const { id, principal, parent } = job;
+    if (parent !== null) return this.#takeDelegated(id, agent, start);
     const lane = this.#lane(agent);
     const place = { holder: this.#holder(principal), lane };
     if (this.#hasSlot(place.holder, place.lane, agent)) {
@@ -114,13 +123,16 @@ export class RunSlots {
   release(id: JobId): void {
     const place = this.#running.get(id);
     if (place === undefined) {
-      this.#dequeue(id);
+      const lane = this.#delegated.get(id);
+      if (lane === undefined) this.#dequeue(id);
+      else this.#releaseDelegated(id, lane);
       return;
     }
     this.#running.delete(id);
     const { holder, lane } = place;
     holder.running--;
     lane.running--;
+    this.#startDelegated(lane);
     if (holder.setAside.size > 0) {
       for (const [from, line] of holder.setAside) from.lines.set(holder, line);
       holder.setAside.clear();
@@ -150,6 +162,35 @@ export class RunSlots {
       // Nobody who waits is passed: were there room for them, they would not wait.
       (lane?.running ?? 0) < (agent.maxConcurrent ?? Infinity)
     );
+  }
+
+  #takeDelegated(id: JobId, agent: CountedAgent, start: () => void): boolean {
+    if (agent.maxConcurrent === undefined) return true;
+    const lane = this.#lane(agent);
+    this.#delegated.set(id, lane);
+    if (lane.running < lane.limit) {
+      lane.running++;
+      return true;
+    }
+    lane.delegated.set(id, start);
+    return false;
+  }
+
+  #releaseDelegated(id: JobId, lane: Lane): void {
+    this.#delegated.delete(id);
+    if (lane.delegated.delete(id)) return;
+    lane.running--;
+    this.#startDelegated(lane);
+    this.#startNext();
+  }
+
+  #startDelegated(lane: Lane): void {
+    for (const [id, start] of lane.delegated) {
+      if (lane.running >= lane.limit) return;
+      lane.delegated.delete(id);
+      lane.running++;
+      start();
+    }
   }
 
   #occupy(id: JobId, place: Place): void {
@@ -239,11 +280,12 @@ export class RunSlots {
     const limit = agent.maxConcurrent ?? Infinity;
     let lane = this.#lanes.get(name);
     if (lane === undefined) {
-      lane = { name, limit, running: 0, lines: new Map() };
+      lane = { name, limit, running: 0, lines: new Map(), delegated: new Map() };
       this.#lanes.set(name, lane);
     } else if (lane.limit !== limit) {
       lane.limit = limit;
       // Those who wait come before whoever brought the news.
+      this.#startDelegated(lane);
       this.#startNext();
     }
     return lane;

@@ -5,21 +5,25 @@ import type { Timer, World } from "../../platform/world.ts";
 import { CodedError } from "../../protocol/errors.ts";
 import type { AgentReturn, Agents, RunnableAgent } from "../agents-port.ts";
 import { createGuard } from "../authority/guard.ts";
+import { leaseOf } from "../authority/lease.ts";
 import type { JobId } from "../ids.ts";
 import { LogMeter } from "../log/log-meter.ts";
 import type { Store } from "../ports.ts";
 import type { PrincipalKey } from "../principal.ts";
 import type { ActiveJob } from "./active-job.ts";
 import type { JobArtifacts } from "./artifacts.ts";
-import { Attempt } from "./attempt.ts";
-import { armDeadline } from "./deadlines.ts";
-import { agentReference } from "./job-record.ts";
+import { Attempt, type AttemptParts } from "./attempt.ts";
+import { armDeadline, armExpiry, leaseExpired } from "./deadlines.ts";
+import { outcomeBelow, settleHold } from "./delegation.ts";
+import { agentReference, type JobRecord } from "./job-record.ts";
 import type { Outcome } from "./job-state.ts";
 import type { RunSlots } from "./run-slots.ts";
 
 /** What a run holds on to until its job's outcome is fixed. */
 interface Run {
   deadline: Timer | undefined;
+  /** Runs until the lease expires; undefined for a job whose lease does not. */
+  readonly expiry: Timer | undefined;
   /** Runs until the next attempt may start. */
   pause?: Timer;
   /** Calls of an earlier attempt whose outcome nobody knows: told of when the next one starts. */
@@ -37,6 +41,9 @@ export class Runner {
   readonly #log: Log;
   readonly #slots: RunSlots;
   readonly #maxLogBytes: number;
+  readonly #requireModelUse: boolean | undefined;
+  readonly #beginDelegating: AttemptParts["beginDelegating"];
+  readonly #onExpired: (job: JobRecord) => void;
   readonly #runs = new Map<JobId, Run>();
 
   constructor(options: {
@@ -47,6 +54,11 @@ export class Runner {
     log: Log;
     slots: RunSlots;
     maxLogBytes: number;
+    /** See `GuardOptions`. */
+    requireModelUse: boolean | undefined;
+    beginDelegating: AttemptParts["beginDelegating"];
+    /** The job ends because its lease has expired. */
+    onExpired: (job: JobRecord) => void;
   }) {
     this.#agents = options.agents;
     this.#store = options.store;
@@ -55,13 +67,19 @@ export class Runner {
     this.#log = options.log;
     this.#slots = options.slots;
     this.#maxLogBytes = options.maxLogBytes;
+    this.#requireModelUse = options.requireModelUse;
+    this.#beginDelegating = options.beginDelegating;
+    this.#onExpired = options.onExpired;
   }
 
   /** Takes charge of a job: from now on its deadline ends it, whether or not an attempt is under way. */
   hold(job: ActiveJob): void {
-    this.#runs.set(job.record.id, {
-      deadline: armDeadline(job.record, this.#world, (outcome) => this.end(job, outcome)),
-    });
+    const { record } = job;
+    const run: Run = {
+      deadline: armDeadline(record, this.#world, (outcome) => this.end(job, outcome)),
+      expiry: armExpiry(record, this.#world, (expired) => run.attempt?.expire(expired)),
+    };
+    this.#runs.set(record.id, run);
   }
 
   /** See `RunSlots.assertRoom`. */
@@ -93,14 +111,22 @@ export class Runner {
   }
 
   /**
-   * Fixes a job's outcome and shuts its agent out, in this turn. With nothing to wind down the terminal goes into the
-   * same commit. Returns false when the outcome was fixed before.
+   * Fixes a job's outcome and shuts its agent out, in this turn, and those of every job below it. With nothing else to
+   * wind down the terminals go into the same commit. Returns false when the outcome was fixed before.
    */
   end(job: ActiveJob, outcome: Outcome): boolean {
     if (job.apply({ type: "end", outcome }) === undefined) return false;
     this.release(job.record.id, () => stopReason(outcome));
-    job.apply({ type: "settle" });
+    if (outcome.status === "error" && outcome.error.code === "LEASE_EXPIRED") this.#onExpired(job.record);
+    this.settle(job);
     return true;
+  }
+
+  /** Puts the terminal of a job whose outcome is fixed on its log, after those of the jobs below it. */
+  settle(job: ActiveJob): void {
+    if (job.children.size > 0) this.#endChildren(job);
+    job.apply({ type: "settle" });
+    settleHold(job);
   }
 
   /** Lets go of a job: stops its clock and shuts its agent out. */
@@ -109,6 +135,7 @@ export class Runner {
     if (run === undefined) return;
     this.#runs.delete(id);
     run.deadline?.cancel();
+    run.expiry?.cancel();
     run.pause?.cancel();
     run.attempt?.stop(reason);
     this.#slots.release(id);
@@ -156,11 +183,22 @@ export class Runner {
         bytes: logBytes,
         onNear: () => this.#measureLog(record.id, meter),
       });
-      const attempt = new Attempt(job, createGuard(record.expiresAt, this.#world.clock), steps, this.#artifacts, {
-        meter,
-        onFull: (error) => this.end(job, { status: "error", error: error.toBody() }),
+      const attempt = new Attempt(job, {
+        guard: createGuard({
+          lease: leaseOf(record),
+          expiresAt: record.expiresAt,
+          clock: this.#world.clock,
+          purse: job.purse,
+          requireModelUse: this.#requireModelUse,
+        }),
+        steps,
+        artifacts: this.#artifacts,
+        bound: { meter, onFull: (error) => this.end(job, { status: "error", error: error.toBody() }) },
+        beginDelegating: this.#beginDelegating,
       });
       run.attempt = attempt;
+      const { expiresAt } = record;
+      if (expiresAt !== null && this.#world.clock.now() >= expiresAt) attempt.expire(leaseExpired(expiresAt));
       const returned = await agent.run(attempt, input);
       if (attempt.expired !== undefined) throw attempt.expired;
       if (held()) this.end(job, succeeded(returned));
@@ -170,6 +208,13 @@ export class Runner {
       this.#log.debug({ job: record.id, attempt: record.attempt, code: failure.code, err: error }, "an agent failed");
       this.end(job, { status: "error", error: failure.toBody() });
     }
+  }
+
+  #endChildren(job: ActiveJob): void {
+    const { outcome } = job.record;
+    if (outcome === null) return;
+    for (const child of [...job.children]) this.end(child, outcomeBelow(job.record, outcome));
+    job.touchLast();
   }
 
   async #readInput(id: JobId): Promise<unknown> {

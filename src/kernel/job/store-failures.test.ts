@@ -150,7 +150,7 @@ describe("a commit that fails in the middle of a job", () => {
     const { submit, store, world } = await createTestKernel({ agents: [agent] });
     await submit("held");
     store.failNext();
-    vi.spyOn(store, "readJob").mockRejectedValueOnce(new Error("unreadable"));
+    vi.spyOn(store, "readTree").mockRejectedValueOnce(new Error("unreadable"));
     vi.spyOn(store, "readHeads").mockRejectedValueOnce(new Error("unreadable"));
     say(hosts[0] as JobHost, "x");
     await world.advance(1_000 + 2_000);

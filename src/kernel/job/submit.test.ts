@@ -22,6 +22,7 @@ describe("submitting a job", () => {
       id: job.id,
       root: job.id,
       parent: null,
+      delegateId: null,
       principal: "t/me",
       session: "sess_1",
       agent: "deaf",

@@ -7,14 +7,15 @@ import { parseLease } from "../authority/lease.ts";
 import type { JobId, SessionId } from "../ids.ts";
 import type { IdempotencyRow, Store } from "../ports.ts";
 import { type Principal, type PrincipalKey, principalKey } from "../principal.ts";
+import { purseOf } from "./counters.ts";
 import { digestOf } from "./digest.ts";
 import type { JobRecord } from "./job-record.ts";
 import { INITIAL_STATE } from "./job-state.ts";
 import type { JobTable } from "./job-table.ts";
+import { assertNeeds } from "./needs.ts";
 import type { Runner } from "./run.ts";
+import { assertRuntime, textOf } from "./submission-checks.ts";
 
-/** Some 31 years: within what dates and timers can express. The same bound as on the wire. */
-const MAX_RUNTIME_SEC = 1_000_000_000;
 /** Of W3C trace context: 32 hex digits (§11). */
 const TRACE_ID_BYTES = 16;
 
@@ -86,8 +87,9 @@ export class Submissions {
   /**
    * Accepts a job. `accepted` is called in the turn in which the acceptance became durable, before anything of the job
    * is published; the promise resolves after it.
-   * @throws CodedError INVALID_REQUEST, AGENT_NOT_AVAILABLE, AGENT_VERSION_NOT_AVAILABLE, DUPLICATE_KEY, or
-   * INTERNAL_ERROR when the store failed, or when too many jobs wait to run.
+   * @throws CodedError INVALID_REQUEST, AGENT_NOT_AVAILABLE, AGENT_VERSION_NOT_AVAILABLE, DUPLICATE_KEY,
+   * PERMISSION_DENIED when the lease lacks what the agent needs (`needs.ts`), or INTERNAL_ERROR when the store failed, or
+   * when too many jobs wait to run.
    */
   async submit(request: SubmitRequest, accepted: (answer: Accepted) => void): Promise<void> {
     const key = request.idempotencyKey;
@@ -147,6 +149,7 @@ export class Submissions {
     if (request.maxRuntimeSec !== undefined) assertRuntime(request.maxRuntimeSec);
     const parsing = agent.parseInput(request.input);
     const input = parsing instanceof Promise ? await parsing : parsing;
+    assertNeeds(agent, lease, input);
 
     const principal = principalKey(request.principal);
     this.#runner.assertRoom(principal, agent);
@@ -158,6 +161,7 @@ export class Submissions {
       id,
       root: id,
       parent: null,
+      delegateId: null,
       principal,
       session: request.session,
       agent: agent.name,
@@ -169,8 +173,10 @@ export class Submissions {
       deadlineAt: request.maxRuntimeSec === undefined ? null : now + Math.ceil(request.maxRuntimeSec * 1000),
       expiresAt: lease?.expiresAt ?? null,
     };
+    const purse = purseOf(this.#table, { job: id, granted: lease?.budget ?? null });
     const job = this.#table.add({
       record,
+      ...(purse && { purse }),
       claim: { root: id, epoch: 1 },
       head: 0,
       accepted: true,
@@ -205,27 +211,4 @@ export class Submissions {
 function parametersOf(request: SubmitRequest): unknown {
   const { agent, input, leaseConstraints, leaseRequest, maxRuntimeSec } = request;
   return { agent, input, leaseConstraints, leaseRequest, maxRuntimeSec };
-}
-
-function assertRuntime(seconds: number): void {
-  if (seconds > 0 && seconds <= MAX_RUNTIME_SEC) return;
-  throw new CodedError("INVALID_REQUEST", `max_runtime_sec must be above 0 and at most ${MAX_RUNTIME_SEC} seconds`, {
-    details: { field: "max_runtime_sec" },
-  });
-}
-
-/** As JSON text; undefined for no input. */
-function textOf(input: unknown): string | undefined {
-  try {
-    return JSON.stringify(input);
-  } catch (error) {
-    throw new CodedError(
-      "INVALID_REQUEST",
-      "the input cannot be stored as JSON: it nests too deep, or refers to itself",
-      {
-        details: { field: "input" },
-        cause: error,
-      },
-    );
-  }
 }

@@ -58,16 +58,17 @@ function setUp(faces: readonly string[] = []) {
   });
 
   /** A source whose job is inserted by its first commit, and claimed by later ones. */
-  const source = (id: JobId, length = 100): TransitionSource => {
+  const source = (id: JobId, length = 100, root = id): TransitionSource => {
     let inserted = false;
     return {
+      root,
       stage() {
         const accepted = !inserted;
         inserted = true;
         const job = aJob(id);
         return {
-          root: id,
-          claim: accepted ? undefined : { root: id, epoch: 1 },
+          root,
+          claim: accepted ? undefined : { root, epoch: 1 },
           transition: { job, accepted, moved: false, ended: false, chunks: [] },
           rows: accepted ? { jobs: [job] } : { jobUpdates: [{ ...job, status: "running" as const }] },
           length,
@@ -131,7 +132,7 @@ describe("group commit", () => {
 
   it("goes to the store with nothing when there is nothing", async () => {
     const { world, commits, batches } = setUp(["outbox"]);
-    commits.touch({ stage: () => undefined });
+    commits.touch({ root: "job_1", stage: () => undefined });
     commits.plan(() => undefined);
     await world.settle();
     expect(batches).toEqual([]);
@@ -149,6 +150,27 @@ describe("group commit", () => {
       ["job_5"],
     ]);
     await expect(commits.idle()).resolves.toBeUndefined();
+  });
+
+  it("keeps what happened to the jobs of a tree in one turn in one commit, however long", async () => {
+    const { world, commits, batches, source } = setUp();
+    const half = 600_000;
+    commits.touch(source("root", half));
+    commits.touch(source("other", half));
+    commits.touch(source("late", half));
+    commits.touch(source("child", half, "root"));
+    await world.settle();
+    expect(batches.map(({ rows }) => rows.jobs?.map(({ id }) => id))).toEqual([["root", "other", "child"], ["late"]]);
+  });
+
+  it("puts what is touched last behind all that was touched before", async () => {
+    const { world, commits, heard, source } = setUp();
+    const parent = source("parent");
+    commits.touch(parent);
+    commits.touch(source("child"));
+    commits.touchLast(parent);
+    await world.settle();
+    expect(heard).toEqual(["child committed", "parent committed"]);
   });
 
   it("lets nobody who waits from a long batch wait for whoever came later", async () => {

@@ -2,6 +2,7 @@
  * Group commit: everything that became dirty in one turn of the event loop goes to the store as one batch, with the
  * rows the faces add to it. One commit is in flight at a time; what comes meanwhile waits for the next. Where many have
  * much to write, a batch ends once it is long: the rest waits in its order, so that nobody is held up by one long commit.
+ * The jobs of a tree never part: what happened to several of them in one turn is in one commit.
  *
  * Commit, then publish: `committed` callbacks run only after the store has answered, kernel first, faces after, in the
  * order in which things were added. A refused tree is dropped and the rest is planned and committed again; any other
@@ -28,6 +29,8 @@ export interface Staged {
 
 /** Something that has rows to commit: asked for them once per turn in which it was touched. */
 export interface TransitionSource {
+  /** The root of its tree. */
+  readonly root: JobId;
   stage(): Staged | undefined;
 }
 
@@ -76,6 +79,12 @@ export class GroupCommit {
     this.#schedule();
   }
 
+  /** `source` has something for the next commit, where it comes after all that have by now. */
+  touchLast(source: TransitionSource): void {
+    this.#sources.delete(source);
+    this.touch(source);
+  }
+
   /** Adds rows that belong to no job's transition. They are planned after the faces have planned theirs. */
   plan(plan: Plan): void {
     this.#plans.push(plan);
@@ -104,11 +113,16 @@ export class GroupCommit {
     this.#plans = [];
 
     const staged: Staged[] = [];
+    /** The trees of a batch that is long enough: only what belongs to one of them is added still. */
+    let trees: ReadonlySet<JobId> | undefined;
     let length = 0;
     for (const source of sources) {
       if (length >= MAX_BATCH_LENGTH) {
-        this.#sources.add(source);
-        continue;
+        trees ??= new Set(staged.map(({ root }) => root));
+        if (!trees.has(source.root)) {
+          this.#sources.add(source);
+          continue;
+        }
       }
       const part = source.stage();
       if (part === undefined) continue;

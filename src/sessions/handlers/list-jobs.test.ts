@@ -94,9 +94,10 @@ describe("a listing", () => {
   });
 
   it("is cut short, with a cursor, where leases are large", async () => {
-    // As large as they may be: half of `PAGE_LENGTH`.
-    const patterns = Array.from({ length: 256 }, (_, index) => `${index}`.padEnd(1_024, "x"));
-    const lease_request = { "tool.call": patterns, "agent.delegate": patterns };
+    // Half of `PAGE_LENGTH`: sixteen namespaces with patterns as long as they may be together.
+    const patterns = Array.from({ length: 32 }, (_, index) => `${index}`.padEnd(1_024, "x"));
+    const namespaces = Array.from({ length: 16 }, (_, index) => `x-acme.n${index}`);
+    const lease_request = Object.fromEntries(namespaces.map((namespace) => [namespace, patterns]));
     for (let job = 0; job < 3; job++) jobs.push((await client.submit("echo", 1, { lease_request })).payload.job_id);
     const first = await list();
     const second = await list({ cursor: first.next_cursor });

@@ -28,11 +28,15 @@ export const handleListJobs: Handler<"session.list_jobs"> = async (context, mess
   });
   const shown = jobs.slice(0, page);
   const heads = await kernel.readHeads(shown.map((job) => job.id));
+  const budgets = await kernel.readBudgets(shown);
   const length = jobs.reduce((sum, job) => sum + listedLength(job), 0);
   const next = jobs.length > page || length >= PAGE_LENGTH ? shown.at(-1)?.id : undefined;
   channel.send("session.jobs", {
     request_id: message.id,
-    jobs: shown.map((job) => listingOf(job, heads.get(job.id) ?? 0, session.principal)),
+    jobs: shown.map((job) => {
+      const facts = { head: heads.get(job.id) ?? 0, budget: budgets.get(job.id) };
+      return listingOf(job, facts, session.principal);
+    }),
     ...(next === undefined ? {} : { next_cursor: next }),
   });
 };

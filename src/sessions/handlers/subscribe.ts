@@ -5,7 +5,7 @@ import { agentReference, shownStatus } from "../../kernel/job/job-record.ts";
 import { isTerminal } from "../../kernel/job/job-state.ts";
 import { CodedError } from "../../protocol/errors.ts";
 import type { MessageOf } from "../../protocol/registry.ts";
-import { boundsOf } from "../job-view.ts";
+import { boundsOf, placeInTree } from "../job-view.ts";
 import { followJob } from "./follow-job.ts";
 import type { Handler, HandlerContext } from "./handler.ts";
 import { jobSeqAt } from "./own-place.ts";
@@ -29,6 +29,7 @@ async function subscribe(context: HandlerContext, message: MessageOf<"job.subscr
     await betweenCommits(context);
     job = await findVisibleJob(context, id, "job.subscribe");
   }
+  const budget = (await kernel.readBudgets([job])).get(id);
   auditDecision(context, "job.subscribe", job, true);
   const from = from_job_seq ?? (await positionOf(context, id, from_event_seq));
   // Beyond the head means full history, never nothing.
@@ -38,9 +39,9 @@ async function subscribe(context: HandlerContext, message: MessageOf<"job.subscr
   const cursor = followed?.cursor ?? (history ? wanted : head);
 
   const answer = (): void => {
-    const bounds = { ...boundsOf(job), agent: agentReference(job), trace_id: job.traceId };
+    const bounds = { ...boundsOf(job, budget), agent: agentReference(job), trace_id: job.traceId };
     const place = { subscribed_from: cursor, replayed: followed === undefined && cursor < head };
-    const parent = job.parent === null ? {} : { parent_job_id: job.parent };
+    const parent = placeInTree(job);
     channel.send(
       "job.subscribed",
       { job_id: id, current_status: shownStatus(job.status), ...bounds, ...parent, ...place, request_id: message.id },

@@ -8,6 +8,7 @@
  */
 
 import type { JobId } from "../../kernel/ids.ts";
+import type { JobRecord } from "../../kernel/job/job-record.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import { lastSeqOf } from "../../kernel/log/entry.ts";
 import { chunkAfter } from "../../kernel/log/follow.ts";
@@ -18,6 +19,7 @@ import { CLOSE } from "../../protocol/framing.ts";
 import type { Connection } from "../../transports/connection.ts";
 import { AssembledResults } from "./assembled-result.ts";
 import { backPressureFrame, type Lagging, TELL_EVERY_MS } from "./back-pressure.ts";
+import { runsOf, tellsOfChildren } from "./delegated-jobs.ts";
 import type { FramedJob } from "./event-frames.ts";
 import type { Outbox } from "./outbox.ts";
 import { PageTurns } from "./page-turns.ts";
@@ -36,11 +38,15 @@ type JobReader = Pick<
   "readChunks" | "readSegments" | "readJob" | "keepHistory" | "readResult" | "readArtifact" | "addArtifact" | "plan"
 >;
 
+const NO_CHILDREN: ReadonlyMap<JobId, JobRecord> = new Map();
+
 /** Entries of one job that follow `after`. */
 interface Lag {
   readonly job: FramedJob;
   readonly after: number;
   readonly chunks: readonly Chunk[];
+  /** Those that the entries tell of; none where the session does not hear of them. */
+  readonly children: ReadonlyMap<JobId, JobRecord>;
 }
 
 export class CatchUp {
@@ -160,7 +166,9 @@ export class CatchUp {
         const read = clip(await this.#page(id, after, undefined, PAGE_ENTRIES - entries), after);
         const chunks = stream.needsWholeResults ? await this.#results.put(read) : read;
         if (chunks.length === 0) continue;
-        page.push({ job: await this.#framedJob(id), after, chunks });
+        const children =
+          stream.takesChildren && tellsOfChildren(chunks) ? await this.#children(id, chunks) : NO_CHILDREN;
+        page.push({ job: await this.#framedJob(id), after, chunks, children });
         for (const { payloads } of chunks) {
           entries += payloads.length;
           for (const payload of payloads) length += payload.length;
@@ -185,11 +193,13 @@ export class CatchUp {
     await this.#planned((resolve, reject) => {
       if (stream.connection !== connection) return resolve();
       const plan = new PlacementPlan(stream);
-      for (const { job, after, chunks } of page) {
-        if (stream.follows.get(job.id)?.cursor === after) plan.add(job, chunks);
+      for (const { job, after, chunks, children } of page) {
+        if (stream.follows.get(job.id)?.cursor !== after) continue;
+        if (children.size === 0 || !stream.takesChildrenOf(job.id)) plan.add(job, chunks);
+        else planTelling(plan, job, chunks, children);
       }
       return {
-        rows: { segments: plan.segments, unfollows: plan.unfollows },
+        rows: { segments: plan.segments, follows: plan.follows, unfollows: plan.unfollows },
         committed: () => {
           this.#outbox.publish(plan);
           resolve();
@@ -245,6 +255,15 @@ export class CatchUp {
     });
   }
 
+  async #children(parent: JobId, chunks: readonly Chunk[]): Promise<ReadonlyMap<JobId, JobRecord>> {
+    const children = new Map<JobId, JobRecord>();
+    for (const { child: id } of runsOf(chunks)) {
+      const child = id === undefined ? undefined : await this.#kernel.readJob(id);
+      if (child?.parent === parent) children.set(child.id, child);
+    }
+    return children;
+  }
+
   async #framedJob(id: JobId): Promise<FramedJob> {
     const job = await this.#kernel.readJob(id);
     if (job === undefined) throw new Error(`job ${id} of a followed log is missing`);
@@ -261,6 +280,20 @@ export class CatchUp {
     } finally {
       this.#turns.spent(entries);
     }
+  }
+}
+
+/** Plans entries of `job`, and each child behind the entry that tells of it. */
+function planTelling(
+  plan: PlacementPlan,
+  job: FramedJob,
+  chunks: readonly Chunk[],
+  children: ReadonlyMap<JobId, JobRecord>,
+): void {
+  for (const { chunks: run, child: id } of runsOf(chunks)) {
+    plan.add(job, run);
+    const child = id === undefined ? undefined : children.get(id);
+    if (child !== undefined) plan.addChild(child, false);
   }
 }
 

@@ -2,6 +2,7 @@
  * Frames of one job's log in one session's stream. A frame is the stored payload spliced between fixed text and two
  * numbers: nothing is serialised again, and the same place gives the same bytes on every replay.
  */
+import type { JobId } from "../../kernel/ids.ts";
 import type { JobRecord } from "../../kernel/job/job-record.ts";
 import { encodeBase32 } from "../../platform/ulid.ts";
 import { messageOfCode } from "../../protocol/event-kinds.ts";
@@ -20,10 +21,9 @@ export class EventFrames {
   #event: string | undefined;
 
   constructor(session: string, job: FramedJob) {
-    const ulid = job.id.slice(job.id.indexOf("_") + 1);
     this.#common =
       `"session_id":${JSON.stringify(session)},"job_id":${JSON.stringify(job.id)},"trace_id":${JSON.stringify(job.traceId)},` +
-      `"id":"msg_${ulid.slice(0, SHARED_ID_LENGTH)}`;
+      `"id":"${sharedId(job.id)}`;
   }
 
   /** The frame of the entry with this kind code and payload, at these positions of its job and its session. */
@@ -37,4 +37,14 @@ export class EventFrames {
   #head(message: string): string {
     return `{"arcp":"1.1","type":"${message}",${this.#common}`;
   }
+}
+
+/** The envelope's id of the entry at `jobSeq` of a job's log, the same in every session. 0 is no entry's. */
+export function placedMessageId(job: JobId, jobSeq: number): string {
+  return sharedId(job) + encodeBase32(jobSeq, SEQ_ID_LENGTH);
+}
+
+function sharedId(job: JobId): string {
+  const ulid = job.slice(job.indexOf("_") + 1);
+  return `msg_${ulid.slice(0, SHARED_ID_LENGTH)}`;
 }

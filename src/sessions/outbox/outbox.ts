@@ -5,11 +5,14 @@
  */
 
 import type { JobId, SessionId } from "../../kernel/ids.ts";
+import type { JobRecord } from "../../kernel/job/job-record.ts";
 import type { Contribution, Contributor, Transition } from "../../kernel/log/contributor.ts";
-import type { Follow, Segment, Unfollow } from "../../kernel/ports.ts";
+import type { Chunk, Follow, Segment, Unfollow } from "../../kernel/ports.ts";
+import { runsOf, tellsOfChildren } from "./delegated-jobs.ts";
 import { PlacementPlan, type SessionStream } from "./session-stream.ts";
 
 const NOBODY: readonly SessionStream[] = [];
+const NOTHING: readonly Telling[] = [];
 
 export class Outbox implements Contributor {
   readonly #streams = new Map<SessionId, SessionStream>();
@@ -69,7 +72,9 @@ export class Outbox implements Contributor {
     const follows: Follow[] = [];
 
     for (const { job, accepted: isNew, ended, chunks } of transitions) {
-      const submitter = isNew && job.session !== null ? this.#streams.get(job.session) : undefined;
+      // A child comes to its submitter behind the entry of its parent that tells of it.
+      const isRoot = job.parent === null;
+      const submitter = isNew && isRoot && job.session !== null ? this.#streams.get(job.session) : undefined;
       if (submitter !== undefined) {
         accepted.push({ stream: submitter, job: job.id });
         follows.push({ session: submitter.session, job: job.id, cursor: 0, mayCancel: true, since: submitter.head });
@@ -81,11 +86,13 @@ export class Outbox implements Contributor {
         submitter.behind = true;
         missed.push({ stream: submitter, job: job.id });
       }
+      const tellings = tellsOfChildren(chunks) ? tellingsOf(job, chunks, transitions) : undefined;
       const streamed = ended && job.outcome?.status === "success" && job.outcome.stream !== undefined;
       for (const stream of this.#followers.get(job.id) ?? NOBODY) {
         const takesPlaces = stream.mode === "live" && stream.follows.get(job.id)?.cursor === first.firstSeq - 1;
-        // A result that has to be put together first is for `CatchUp`, which may wait for the store.
-        if (!takesPlaces || (streamed && stream.needsWholeResults)) {
+        const told = tellings !== undefined && stream.takesChildrenOf(job.id) ? tellings : NOTHING;
+        // `CatchUp` may wait for the store: for a result that has to be put together, or a child of an earlier commit.
+        if (!takesPlaces || (streamed && stream.needsWholeResults) || told === "elsewhere") {
           // Marked already while planning: a stream must not go live in a commit it has no places in.
           stream.behind = true;
           missed.push({ stream, job: job.id });
@@ -93,7 +100,11 @@ export class Outbox implements Contributor {
         }
         const plan = plans.get(stream) ?? new PlacementPlan(stream);
         plans.set(stream, plan);
-        plan.add(job, chunks);
+        if (told.length === 0) plan.add(job, chunks);
+        for (const { chunks: run, child } of told) {
+          plan.add(job, run);
+          if (child !== undefined) plan.addChild(child.job, child.chunks.length === 0);
+        }
       }
     }
     if (plans.size === 0 && accepted.length === 0 && missed.length === 0) return undefined;
@@ -102,6 +113,7 @@ export class Outbox implements Contributor {
     const unfollows: Unfollow[] = [];
     for (const plan of plans.values()) {
       segments.push(...plan.segments);
+      follows.push(...plan.follows);
       unfollows.push(...plan.unfollows);
     }
     return {
@@ -136,7 +148,18 @@ export class Outbox implements Contributor {
         if (newest !== undefined) stream.watchAcknowledgements(newest.job);
       }
     }
+    for (const [job, { isNew }] of plan.children) this.#followChild(stream, job, isNew);
     for (const job of ended) this.unfollow(stream, job);
+  }
+
+  #followChild(stream: SessionStream, job: JobId, isNew: boolean): void {
+    const followed = stream.follows.get(job);
+    if (followed !== undefined) followed.mayCancel = true;
+    else if (!isNew) this.follow(stream, job, 0, true);
+    else {
+      stream.follow(job, 0, true);
+      this.#join(job, stream);
+    }
   }
 
   #join(job: JobId, stream: SessionStream): void {
@@ -152,4 +175,25 @@ export class Outbox implements Contributor {
     if (followers.length === 1) this.#followers.delete(job);
     else followers.splice(place, 1);
   }
+}
+
+/** Entries of a parent, and what their commit does to the child that the last of them tells of. */
+interface Telling {
+  readonly chunks: readonly Chunk[];
+  readonly child: Transition | undefined;
+}
+
+/** `elsewhere` when a child is not accepted by this very commit. */
+function tellingsOf(
+  parent: JobRecord,
+  chunks: readonly Chunk[],
+  transitions: readonly Transition[],
+): readonly Telling[] | "elsewhere" {
+  const tellings: Telling[] = [];
+  for (const { chunks: run, child: id } of runsOf(chunks)) {
+    const child = transitions.find(({ job, accepted }) => accepted && job.id === id && job.parent === parent.id);
+    if (id !== undefined && child === undefined) return "elsewhere";
+    tellings.push({ chunks: run, child });
+  }
+  return tellings;
 }

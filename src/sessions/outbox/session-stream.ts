@@ -12,10 +12,11 @@ import type { JobId, SessionId } from "../../kernel/ids.ts";
 import type { JobRecord } from "../../kernel/job/job-record.ts";
 import { lastSeqOf } from "../../kernel/log/entry.ts";
 import { endsLog } from "../../kernel/log/follow.ts";
-import type { Chunk, Segment, Unfollow } from "../../kernel/ports.ts";
+import type { Chunk, Follow, Segment, Unfollow } from "../../kernel/ports.ts";
 import { EVENT_KINDS } from "../../protocol/event-kinds.ts";
 import type { Connection } from "../../transports/connection.ts";
 import type { Lagging, LagReason } from "./back-pressure.ts";
+import { childAcceptedFrame } from "./delegated-jobs.ts";
 import { EventFrames, type FramedJob } from "./event-frames.ts";
 
 export type StreamMode = "parked" | "catching-up" | "live";
@@ -40,6 +41,8 @@ export class SessionStream {
   readonly session: SessionId;
   /** Kind codes the session's features hide from it. */
   readonly #hidden: string;
+  /** The session is told of what is delegated by jobs that it may cancel, and follows it. */
+  readonly takesChildren: boolean;
   readonly follows = new Map<JobId, FollowedJob>();
   /** Every followed job whose log may hold committed entries without a place here; none is missing from it. */
   readonly lagging = new Set<JobId>();
@@ -65,9 +68,16 @@ export class SessionStream {
   #wake: (() => void) | undefined;
 
   /** @param options.mostUnacknowledged events from which the client is told that it lags; `Infinity` without `ack`. */
-  constructor(options: { session: SessionId; hidden: string; head: number; mostUnacknowledged?: number }) {
+  constructor(options: {
+    session: SessionId;
+    hidden: string;
+    head: number;
+    takesChildren?: boolean;
+    mostUnacknowledged?: number;
+  }) {
     this.session = options.session;
     this.#hidden = options.hidden;
+    this.takesChildren = options.takesChildren ?? false;
     this.head = options.head;
     this.#mostUnacknowledged = options.mostUnacknowledged ?? Number.POSITIVE_INFINITY;
   }
@@ -165,6 +175,11 @@ export class SessionStream {
     });
   }
 
+  /** True when the session is to be told of the children that this job delegates. */
+  takesChildrenOf(job: JobId): boolean {
+    return this.takesChildren && this.follows.get(job)?.mayCancel === true;
+  }
+
   /** True when the session sees no chunks of a streamed result, and needs it put together. */
   get needsWholeResults(): boolean {
     return this.#hidden.includes(EVENT_KINDS.result_chunk.code);
@@ -204,6 +219,7 @@ export class SessionStream {
 export class PlacementPlan {
   readonly stream: SessionStream;
   readonly placements: Placement[] = [];
+  readonly #children = new Map<JobId, { readonly isNew: boolean }>();
   readonly #cursors = new Map<JobId, number>();
   readonly #ended = new Set<JobId>();
   #head: number;
@@ -240,6 +256,29 @@ export class PlacementPlan {
     const place = { session: this.stream.session, firstEventSeq: eventSeq, lastEventSeq: eventSeq, job: job.id };
     const segment: Segment = { ...place, firstJobSeq: 0, lastJobSeq: 0, frame: textAt(eventSeq) };
     this.placements.push({ segment, chunks: [], job });
+  }
+
+  /**
+   * Tells the session of a child, at the next place: the child's log follows it, from its first entry.
+   * @param isNew nothing of the child's log is durable without this very commit telling the stream so.
+   */
+  addChild(child: JobRecord, isNew: boolean): void {
+    if (this.#children.has(child.id)) return;
+    this.#children.set(child.id, { isNew });
+    this.addFrame(child, (eventSeq) => childAcceptedFrame(this.stream.session, child, eventSeq));
+  }
+
+  /** Children the session was told of. */
+  get children(): ReadonlyMap<JobId, { readonly isNew: boolean }> {
+    return this.#children;
+  }
+
+  /** One for each child. One that was subscribed to goes on where it is, and may be cancelled from now on. */
+  get follows(): Follow[] {
+    const { session, head, follows } = this.stream;
+    return Array.from(this.#children.keys(), (job) => {
+      return { session, job, cursor: follows.get(job)?.cursor ?? 0, mayCancel: true, since: head };
+    });
   }
 
   get segments(): Segment[] {

@@ -1,6 +1,16 @@
 /** Rows to commit in tests: complete, plausible and short to write. */
 import type { JobRecord } from "../../kernel/job/job-record.ts";
-import type { ArtifactRow, Chunk, CommandRow, Follow, JobUpdate, Segment, SessionRow } from "../../kernel/ports.ts";
+import type {
+  ArtifactRow,
+  BudgetRow,
+  Chunk,
+  CommandRow,
+  Follow,
+  HoldRow,
+  JobUpdate,
+  Segment,
+  SessionRow,
+} from "../../kernel/ports.ts";
 
 /** A pending job of `t/me`; a root unless told otherwise. */
 export function aJob(id: string, fields: Partial<JobRecord> = {}): JobRecord {
@@ -8,6 +18,7 @@ export function aJob(id: string, fields: Partial<JobRecord> = {}): JobRecord {
     id,
     root: id,
     parent: null,
+    delegateId: null,
     principal: "t/me",
     session: null,
     agent: "echo",
@@ -84,6 +95,26 @@ export function anArtifact(id: string, job: string, fields: Partial<ArtifactRow>
     size: 3,
     sha256: "a".repeat(64),
     createdAt: 1_767_225_600_000,
+    ...fields,
+  };
+}
+
+export function aBudget(job: string, spent: string): BudgetRow {
+  return { job, counters: JSON.stringify({ USD: { spent, held: "0" } }) };
+}
+
+/** An open reservation. */
+export function aHold(job: string, id: string, fields: Partial<HoldRow> = {}): HoldRow {
+  return {
+    job,
+    id,
+    kind: "reservation",
+    key: `key of ${id}`,
+    digest: "d",
+    amounts: '{"USD":"0.3"}',
+    child: null,
+    state: "open",
+    attempt: 1,
     ...fields,
   };
 }

@@ -42,6 +42,24 @@ export function describeTrees(subject: Subject): void {
       expect(await subject.store.readJob("more")).toBeUndefined();
     });
 
+    it("reads the unfinished jobs of one tree, root first", async () => {
+      await subject.put({
+        jobs: [
+          aJob("a3", { root: "a", parent: "a2", delegateId: "del_3" }),
+          aJob("a4", { root: "a", parent: "a", status: "success" }),
+        ],
+      });
+      const tree = await subject.store.readTree("a");
+      expect(tree).toEqual([
+        aJob("a"),
+        aJob("a2", { root: "a", parent: "a" }),
+        aJob("a3", { root: "a", parent: "a2", delegateId: "del_3" }),
+      ]);
+      expect(await subject.store.readTree("c")).toEqual([]);
+      expect(await subject.store.readTree("nobody")).toEqual([]);
+      expect(await subject.store.readTree("a2")).toEqual([]);
+    });
+
     it("claims trees with any unfinished job, and returns those jobs, root first", async () => {
       await subject.put({ jobUpdates: [anUpdate("a", { status: "success" }), anUpdate("b", { status: "ending" })] });
       await subject.put({

@@ -8,7 +8,7 @@ import type { Release, Rows } from "../../kernel/ports.ts";
 import { StoreError } from "../../kernel/store-error.ts";
 import { requireFilledSegment, requireWholeChunk } from "../row-checks.ts";
 import { writeAudit } from "./audit.ts";
-import { cursorOf, frozenCopy, headOf, idempotencyId, type Tables } from "./tables.ts";
+import { cursorOf, frozenCopy, headOf, holdId, idempotencyId, type Tables } from "./tables.ts";
 import type { Undo } from "./undo.ts";
 
 export function writeRows(tables: Tables, rows: Partial<Rows>, undo: Undo): void {
@@ -56,6 +56,14 @@ function writeJobs(tables: Tables, rows: Partial<Rows>, undo: Undo): void {
   }
   for (const row of rows.artifacts ?? []) {
     if (tables.jobs.has(row.job) && !tables.artifacts.has(row.id)) undo.put(tables.artifacts, row.id, frozenCopy(row));
+  }
+  for (const row of rows.budgets ?? []) {
+    requireJob(tables, row.job);
+    undo.put(tables.budgets, row.job, frozenCopy(row));
+  }
+  for (const row of rows.holds ?? []) {
+    requireJob(tables, row.job);
+    undo.put(tables.holds, holdId(row.job, row.id), frozenCopy(row));
   }
 }
 

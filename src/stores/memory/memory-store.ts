@@ -11,8 +11,10 @@ import {
   findNamedContents,
   listJobs,
   measureSession,
+  readBudgets,
   readChunks,
   readCommands,
+  readHolds,
   readLatest,
   readSegments,
   readSession,
@@ -73,6 +75,10 @@ export function createMemoryStore(snapshot?: MemorySnapshot): MemoryStore {
       requireOpen();
       return tables.jobs.get(id);
     },
+    async readTree(root) {
+      requireOpen();
+      return [...tables.jobs.values()].filter((job) => job.root === root && !isTerminal(job.status));
+    },
     async readInput(job) {
       requireOpen();
       return tables.inputs.get(job);
@@ -104,6 +110,14 @@ export function createMemoryStore(snapshot?: MemorySnapshot): MemoryStore {
     async readSteps(job) {
       requireOpen();
       return [...(tables.steps.get(job) ?? [])];
+    },
+    async readBudgets(jobs) {
+      requireOpen();
+      return readBudgets(tables, jobs);
+    },
+    async readHolds(job) {
+      requireOpen();
+      return readHolds(tables, job);
     },
     async readArtifact(id) {
       requireOpen();

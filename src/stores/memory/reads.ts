@@ -5,9 +5,11 @@ import { agentReference, type JobRecord } from "../../kernel/job/job-record.ts";
 import { isTerminal } from "../../kernel/job/job-state.ts";
 import { listedLength } from "../../kernel/job/list.ts";
 import {
+  type BudgetRow,
   type Chunk,
   type ChunkQuery,
   type CommandRow,
+  type HoldRow,
   type JobPage,
   type JobQuery,
   LATEST_WITHIN_CHUNKS,
@@ -125,6 +127,17 @@ export function readCommands(tables: Tables, node: NodeId): readonly CommandRow[
         outcome === null && tables.jobs.has(row.job) && (tables.trees.get(row.root)?.owner ?? node) === node,
     )
     .map(({ row }) => row);
+}
+
+export function readBudgets(tables: Tables, jobs: readonly JobId[]): ReadonlyMap<JobId, BudgetRow> {
+  const wanted = new Set(jobs);
+  return new Map([...tables.budgets].filter(([job]) => wanted.has(job)));
+}
+
+export function readHolds(tables: Tables, job: JobId): readonly HoldRow[] {
+  return [...tables.holds.values()]
+    .filter((hold) => hold.job === job)
+    .sort((a, b) => Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)));
 }
 
 export function sumArtifacts(tables: Tables, job: JobId): number {

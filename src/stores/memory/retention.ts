@@ -38,9 +38,9 @@ export function removeTrees(tables: Tables, roots: readonly JobId[]): RemovalSte
     if (tree.length === 0 || !isRemovable(tree, Infinity, needed)) continue;
     const gone = new Set(tree.map((job) => job.id));
     for (const job of gone)
-      for (const rows of [tables.jobs, tables.inputs, tables.chunks, tables.steps]) rows.delete(job);
+      for (const rows of [tables.jobs, tables.inputs, tables.chunks, tables.steps, tables.budgets]) rows.delete(job);
     tables.trees.delete(id);
-    for (const rows of [tables.idempotency, tables.artifacts]) removeOf(rows, gone);
+    for (const rows of [tables.idempotency, tables.artifacts, tables.holds]) removeOf(rows, gone);
     removed++;
   }
   return { removed, more: false };

@@ -5,9 +5,11 @@ import type { ArtifactId, JobId, NodeId, SessionId } from "../../kernel/ids.ts";
 import type { JobRecord } from "../../kernel/job/job-record.ts";
 import type {
   ArtifactRow,
+  BudgetRow,
   Chunk,
   CommandRow,
   Follow,
+  HoldRow,
   IdempotencyRow,
   Segment,
   SessionRow,
@@ -41,6 +43,9 @@ export interface Tables {
   readonly idempotency: Map<string, IdempotencyRow>;
   readonly steps: Map<JobId, StepRow[]>;
   readonly artifacts: Map<ArtifactId, ArtifactRow>;
+  readonly budgets: Map<JobId, BudgetRow>;
+  /** By `holdId`. */
+  readonly holds: Map<string, HoldRow>;
   /** In the order of insertion: oldest first. */
   readonly commands: Map<string, StoredCommand>;
   readonly sessions: Map<SessionId, SessionState>;
@@ -60,6 +65,8 @@ export function emptyTables(): Tables {
     idempotency: new Map(),
     steps: new Map(),
     artifacts: new Map(),
+    budgets: new Map(),
+    holds: new Map(),
     commands: new Map(),
     sessions: new Map(),
     segments: new Map(),
@@ -78,6 +85,8 @@ export function copyTables(tables: Tables): Tables {
     idempotency: new Map(tables.idempotency),
     steps: copyLists(tables.steps),
     artifacts: new Map(tables.artifacts),
+    budgets: new Map(tables.budgets),
+    holds: new Map(tables.holds),
     commands: new Map(tables.commands),
     sessions: new Map(tables.sessions),
     segments: copyLists(tables.segments),
@@ -93,6 +102,11 @@ function copyLists<Key, Row>(lists: Map<Key, Row[]>): Map<Key, Row[]> {
 /** A principal holds no line break, so the pair is unambiguous. */
 export function idempotencyId(principal: string, key: string): string {
   return `${principal}\n${key}`;
+}
+
+/** A job's id holds no line break either. */
+export function holdId(job: JobId, id: string): string {
+  return `${job}\n${id}`;
 }
 
 /** The highest `job_seq` on the job's log; 0 for none. */

@@ -5,6 +5,7 @@
 import type { CommitBatch, CommitOutcome, Rows } from "../../kernel/ports.ts";
 import type { createArtifacts } from "./artifacts.ts";
 import type { createAudit } from "./audit.ts";
+import type { createBudgets } from "./budgets.ts";
 import type { createCommands } from "./commands.ts";
 import type { Database } from "./database.ts";
 import type { createJobListing } from "./job-listing.ts";
@@ -22,6 +23,7 @@ export interface Tables {
   readonly log: ReturnType<typeof createLog>;
   readonly retention: ReturnType<typeof createRetention>;
   readonly artifacts: ReturnType<typeof createArtifacts>;
+  readonly budgets: ReturnType<typeof createBudgets>;
   readonly sessions: ReturnType<typeof createSessions>;
   readonly trees: ReturnType<typeof createTrees>;
   readonly commands: ReturnType<typeof createCommands>;
@@ -47,7 +49,7 @@ export function commitBatch(tables: Tables, { claims, rows }: CommitBatch): Comm
   return { committed: true };
 }
 
-function writeRows({ jobs, log, sessions, commands, artifacts, audit }: Tables, rows: Partial<Rows>): void {
+function writeRows({ jobs, log, sessions, commands, artifacts, budgets, audit }: Tables, rows: Partial<Rows>): void {
   for (const job of rows.jobs ?? []) jobs.insert(job);
   for (const input of rows.inputs ?? []) jobs.insertInput(input);
   for (const update of rows.jobUpdates ?? []) jobs.update(update);
@@ -55,6 +57,8 @@ function writeRows({ jobs, log, sessions, commands, artifacts, audit }: Tables, 
   for (const chunk of rows.chunks ?? []) log.append(chunk);
   for (const step of rows.steps ?? []) jobs.writeStep(step);
   for (const artifact of rows.artifacts ?? []) artifacts.insert(artifact);
+  for (const budget of rows.budgets ?? []) budgets.write(budget);
+  for (const hold of rows.holds ?? []) budgets.writeHold(hold);
 
   for (const row of rows.sessions ?? []) sessions.write(row);
   for (const follow of rows.follows ?? []) sessions.follow(follow);

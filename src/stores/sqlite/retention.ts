@@ -1,6 +1,6 @@
 /**
- * Removing the history of ended job trees. A tree's rows go in one transaction; its inputs, steps and logs, which may be
- * large, go with them as far as one short transaction can hold them, and step by step after that (`removals` lists the
+ * Removing the history of ended job trees. A tree's rows go in one transaction; its inputs, steps, holds and logs, which may
+ * be large, go with them as far as one short transaction can hold them, and step by step after that (`removals` lists the
  * jobs of which something is left over).
  * Freed pages are used again; the file does not shrink.
  *
@@ -16,7 +16,7 @@ import { LAST_SEQ, SEQ_BITS } from "./log.ts";
 
 /** Jobs looked at for one page of removable trees. */
 const JOBS_LOOKED_AT = 512;
-/** What one step removes of inputs, steps and logs at most: so many rows, or as many as reach this many bytes. */
+/** What one step removes of inputs, steps, holds and logs at most: so many rows, or as many as reach this many bytes. */
 const ROWS_PER_STEP = 256;
 const BYTES_PER_STEP = 2_097_152;
 /** Keys without a job are looked for after so many removals, so many rows a step. */
@@ -45,7 +45,9 @@ export function createRetention(database: Database, keys: Keys) {
     `SELECT job FROM follows WHERE job IN (SELECT value FROM json_each(?1))
     UNION SELECT job FROM segments WHERE job IN (SELECT value FROM json_each(?1))`,
   );
-  const deleteOf = ["artifacts WHERE job", "jobs WHERE key"].map((rows) => database.prepare(`DELETE FROM ${rows} = ?`));
+  const deleteOf = ["artifacts WHERE job", "budgets WHERE job", "jobs WHERE key"].map((rows) =>
+    database.prepare(`DELETE FROM ${rows} = ?`),
+  );
   const insertRemoval = database.prepare("INSERT INTO removals (job) VALUES (?)");
   /** The newest stays, done or not: by it no key is given twice. */
   const selectRemoval = database.prepare<{ job: number }>(
@@ -70,6 +72,10 @@ export function createRetention(database: Database, keys: Keys) {
     "SELECT rowid AS key, octet_length(value) AS bytes FROM steps WHERE job = ? LIMIT ?",
   );
   const deleteStep = database.prepare("DELETE FROM steps WHERE rowid = ?");
+  const selectHolds = database.prepare<{ id: string; bytes: number }>(
+    "SELECT id, octet_length(amounts) + octet_length(key) AS bytes FROM holds WHERE job = ? ORDER BY id LIMIT ?",
+  );
+  const deleteHold = database.prepare("DELETE FROM holds WHERE job = ? AND id = ?");
   const selectLastKey = database.prepare<{ principal: string; key: string }>(
     `SELECT principal, key FROM (SELECT principal, key FROM idempotency WHERE (principal, key) > (?, ?)
       ORDER BY principal, key LIMIT ${KEYS_PER_STEP}) ORDER BY principal DESC, key DESC LIMIT 1`,
@@ -119,6 +125,11 @@ export function createRetention(database: Database, keys: Keys) {
       for (const step of selectSteps.all(job, rows)) {
         deleteStep.run(step.key);
         count(step.bytes);
+        if (isFull()) return true;
+      }
+      for (const hold of selectHolds.all(job, rows)) {
+        deleteHold.run(job, hold.id);
+        count(hold.bytes);
         if (isFull()) return true;
       }
       let last: number | undefined;

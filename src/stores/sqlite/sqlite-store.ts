@@ -10,6 +10,7 @@ import { StoreError } from "../../kernel/store-error.ts";
 import { createWake } from "../wake.ts";
 import { createArtifacts } from "./artifacts.ts";
 import { createAudit } from "./audit.ts";
+import { createBudgets } from "./budgets.ts";
 import { createCommands } from "./commands.ts";
 import { commitBatch, type Tables } from "./commit.ts";
 import { explainFault, watchFile } from "./damage.ts";
@@ -84,6 +85,7 @@ function prepareTables(database: Database): Tables {
     trees: createTrees(database, keys),
     commands: createCommands(database, keys),
     artifacts: createArtifacts(database),
+    budgets: createBudgets(database, keys),
     audit: createAudit(database),
     jobListing: createJobListing(database),
   };
@@ -93,7 +95,7 @@ function prepareTables(database: Database): Tables {
 const COMMITS_PER_LOOK = 64;
 
 function createStore(tables: Tables, lock: DirectoryLock, file: string): Store {
-  const { database, retention, jobs, log, sessions, trees, commands, artifacts, audit, jobListing } = tables;
+  const { database, retention, jobs, log, sessions, trees, commands, artifacts, budgets, audit, jobListing } = tables;
   const wake = createWake();
   const assertInPlace = watchFile(file);
   let commits = 0;
@@ -145,6 +147,9 @@ function createStore(tables: Tables, lock: DirectoryLock, file: string): Store {
     async readJob(id) {
       return read(() => jobs.read(id));
     },
+    async readTree(root) {
+      return read(() => trees.read(root));
+    },
     async readInput(job) {
       return read(() => jobs.readInput(job));
     },
@@ -168,6 +173,12 @@ function createStore(tables: Tables, lock: DirectoryLock, file: string): Store {
     },
     async readSteps(job) {
       return read(() => jobs.readSteps(job));
+    },
+    async readBudgets(ids) {
+      return read(() => budgets.read(ids));
+    },
+    async readHolds(job) {
+      return read(() => budgets.readHolds(job));
     },
     async readArtifact(id) {
       return read(() => artifacts.read(id));

@@ -1,5 +1,6 @@
 /** Who owns which job tree. One process has the database to itself, so epochs need no lock beyond its transactions. */
 import type { JobId, NodeId } from "../../kernel/ids.ts";
+import type { JobRecord } from "../../kernel/job/job-record.ts";
 import type { ClaimedTree, TreeClaim } from "../../kernel/ports.ts";
 import type { Database } from "./database.ts";
 import { type JobColumns, SELECT_JOB, toJobRecord, UNFINISHED } from "./jobs.ts";
@@ -13,7 +14,16 @@ export function createTrees(database: Database, keys: Keys) {
     `${SELECT_JOB.replace("job.outcome", "job.outcome, root.epoch")} WHERE ${UNFINISHED} ORDER BY job.root, job.key`,
   );
 
+  const selectTree = database.prepare<JobColumns>(
+    `${SELECT_JOB} WHERE job.root = ? AND ${UNFINISHED} ORDER BY job.key`,
+  );
+
   return {
+    /** The root first. */
+    read(root: JobId): readonly JobRecord[] {
+      const found = keys.findJob(root);
+      return found === undefined ? [] : selectTree.all(found.key).map(toJobRecord);
+    },
     /** The roots of claims that do not hold. */
     refused(claims: readonly TreeClaim[]): readonly JobId[] {
       return claims.filter(({ root, epoch }) => keys.findJob(root)?.epoch !== epoch).map(({ root }) => root);

@@ -11,6 +11,8 @@ UPDATE jobs SET lease = nullif(submission -> '$.lease', 'null');
 ALTER TABLE jobs DROP COLUMN submission;
 -- The span that submitted the job, with its flags, where the client told.
 ALTER TABLE jobs ADD COLUMN trace_parent TEXT;
+-- Of children: what their parent's log calls the delegation.
+ALTER TABLE jobs ADD COLUMN delegate_id TEXT;
 
 -- Follows go in the commit that places a job's terminal. Before, they went when its segments were freed.
 DELETE FROM follows WHERE EXISTS (
@@ -38,6 +40,28 @@ CREATE TABLE artifacts (
 ) WITHOUT ROWID;
 CREATE INDEX artifacts_of_job ON artifacts (job);
 CREATE INDEX artifacts_of_content ON artifacts (sha256);
+
+-- Budgets: a row only for jobs whose counters have moved.
+CREATE TABLE budgets (
+  job INTEGER PRIMARY KEY,
+  -- JSON: currency → { spent, held }, decimals as text.
+  counters TEXT NOT NULL
+);
+-- Parts of budgets set aside, settled ones too: a later attempt of the job asks for them by key.
+CREATE TABLE holds (
+  job INTEGER NOT NULL,
+  id TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  key TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  -- JSON: currency → decimal as text.
+  amounts TEXT NOT NULL,
+  -- The id of the job it was held for.
+  child TEXT,
+  state TEXT NOT NULL,
+  attempt INTEGER NOT NULL,
+  PRIMARY KEY (job, id)
+) WITHOUT ROWID;
 
 -- Audit: who asked for what, and whether it was allowed. Rows are added, and removed only once they are old.
 CREATE TABLE audit (

@@ -1,0 +1,35 @@
+/** `ctx.authorize`: the guard's answer alone, for agents that bring their own clients. Only a refusal is on the log. */
+import type { JobHost } from "../kernel/agents-port.ts";
+import { canonicalTarget } from "../kernel/authority/targets.ts";
+import type { AgentContext } from "./agent-context.ts";
+import { invalid } from "./event-bodies.ts";
+import { hideTarget } from "./files/file-error.ts";
+import { resolvePath } from "./files/resolve-path.ts";
+import type { Operate } from "./operation.ts";
+
+export function createAuthorize(host: JobHost, operate: Operate): AgentContext["authorize"] {
+  return async (namespace, target) => {
+    if (typeof namespace !== "string" || namespace === "")
+      throw invalid("authorize.namespace", "must be a lease namespace");
+    if (typeof target !== "string") throw invalid("authorize.target", "must be a string");
+    const plain = canonicalTarget(namespace, target);
+    const isPath = namespace === "fs.read" || namespace === "fs.write";
+    const reached = isPath ? (await resolvePath(target)).canonical : plain;
+    const operation = { namespace, target: reached };
+    try {
+      const asked = host.guard.check(operation);
+      if (asked !== undefined) await asked;
+    } catch {
+      // Refused again as an operation, which is what puts it on the log.
+      await operate(
+        {
+          operations: [operation],
+          tool: "authorize",
+          args: { capability: namespace, target: isPath ? target : plain },
+          reword: (refusal) => (reached === plain ? refusal : hideTarget(refusal, target)),
+        },
+        () => {},
+      );
+    }
+  };
+}

@@ -1,0 +1,185 @@
+/**
+ * The `JobHost` of an agent in a process of its own: what the agent's context asks of it goes through the pipe. Nothing here
+ * guards anything: the runtime on the other side does, and takes this side for a stranger.
+ */
+import type { AppendedKind, DelegatedJob, DelegateRequest, JobHost } from "../../kernel/agents-port.ts";
+import type { Amounts } from "../../kernel/authority/amounts.ts";
+import type { BudgetView } from "../../kernel/authority/budget-view.ts";
+import type { Guard } from "../../kernel/authority/guard.ts";
+import type { ArtifactLabel } from "../../kernel/job/artifacts.ts";
+import { MAX_ENTRY_LENGTH } from "../../kernel/job/attempt.ts";
+import type { JobRecord } from "../../kernel/job/job-record.ts";
+import { isCost, type Metric, metricBody } from "../../kernel/job/metric.ts";
+import type { ReservationHandle } from "../../kernel/job/reservations.ts";
+import type { ArtifactRow } from "../../kernel/ports.ts";
+import { CodedError } from "../../protocol/errors.ts";
+import { toJobFailure } from "../agent-error.ts";
+import type { LineWriter } from "./lines.ts";
+import type { FromAgent, ToAgent } from "./messages.ts";
+import { fromPipeError } from "./pipe-error.ts";
+
+const ignore = (): void => {};
+
+/** What goes along with a call. */
+interface Content {
+  readonly pieces: AsyncIterator<Uint8Array>;
+  /** What reading it threw: the caller gets it as it is, and not as the runtime was told. */
+  failure?: { readonly error: unknown };
+}
+
+export class RemoteHost implements JobHost {
+  readonly job: JobRecord;
+  readonly attempt: number;
+  readonly steps: ReadonlyMap<string, string | null>;
+  readonly guard: Guard;
+  readonly budget: JobHost["budget"];
+  readonly #writer: LineWriter;
+  readonly #controller = new AbortController();
+  readonly #calls = new Map<number, PromiseWithResolvers<unknown>>();
+  readonly #contents = new Map<number, Content>();
+  #budget: BudgetView;
+  #nextCall = 1;
+
+  constructor(
+    start: Extract<ToAgent, { type: "start" }>,
+    steps: ReadonlyMap<string, string | null>,
+    writer: LineWriter,
+  ) {
+    // Whose job it is, it is not told, and nothing in a context asks.
+    this.job = { ...start.job, principal: "", session: null } as unknown as JobRecord;
+    this.attempt = start.attempt;
+    this.steps = steps;
+    this.#writer = writer;
+    this.#budget = start.budget;
+    this.guard = { check: ({ namespace, target }) => this.call<void>("check", [namespace, target]) };
+    this.budget = { view: () => this.#budget };
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  append(kind: AppendedKind, name: string, body: string): Promise<void> | undefined {
+    this.#assertRunning();
+    if (body.length > MAX_ENTRY_LENGTH) {
+      throw new CodedError(
+        "INVALID_REQUEST",
+        `a ${name} event of ${body.length} characters; at most ${MAX_ENTRY_LENGTH} fit one event`,
+        { details: { field: "body", limit: MAX_ENTRY_LENGTH } },
+      );
+    }
+    return this.#writer.send(`{"type":"append","kind":"${kind}","name":${JSON.stringify(name)},"body":${body}}`);
+  }
+
+  report(metric: Metric): Promise<void> | undefined {
+    this.#assertRunning();
+    // Wrong ones are refused here, as they would be in one process: at once.
+    metricBody(metric);
+    // What moves counters is waited for, so that `budget.view()` tells of it.
+    return isCost(metric.name) ? this.call<void>("report", [metric]) : this.#send({ type: "report", metric });
+  }
+
+  async reserve(amounts: Amounts, key?: string): Promise<ReservationHandle> {
+    const { id, committed } = await this.call<Pick<ReservationHandle, "id" | "committed">>("reserve", [amounts, key]);
+    return {
+      id,
+      committed,
+      commit: (actual, name) => this.call("commitReservation", [id, actual, name]),
+      release: () => this.call("releaseReservation", [id]),
+    };
+  }
+
+  flush(): Promise<void> {
+    return this.call("flush", []);
+  }
+
+  async delegate(request: DelegateRequest): Promise<DelegatedJob> {
+    const child = await this.call<Pick<DelegatedJob, "jobId" | "delegateId" | "agent">>("delegate", [request]);
+    return {
+      ...child,
+      result: async () => contentOf(await this.call<ToldValue>("childResult", [child.jobId])),
+      cancel: (reason) => this.call("cancelChild", [child.jobId, reason]),
+    };
+  }
+
+  recordStep(name: string, value: string | null): Promise<void> {
+    return this.call("recordStep", [name, value]);
+  }
+
+  async putArtifact({ name, contentType }: ArtifactLabel, content: AsyncIterable<Uint8Array>): Promise<ArtifactRow> {
+    return await this.call<ArtifactRow>("putArtifact", [name, contentType], content);
+  }
+
+  /**
+   * Asks the runtime to carry out `method`, which reads `content` piece by piece.
+   * @throws what it threw there; what reading `content` threw, as it is.
+   */
+  async call<Result>(method: string, args: readonly unknown[], content?: AsyncIterable<Uint8Array>): Promise<Result> {
+    const id = this.#nextCall++;
+    const call = Promise.withResolvers<unknown>();
+    this.#calls.set(id, call);
+    const source: Content | undefined = content && { pieces: content[Symbol.asyncIterator]() };
+    if (source !== undefined) this.#contents.set(id, source);
+    this.#send({ type: "call", id, method, args });
+    try {
+      return (await call.promise) as Result;
+    } catch (error) {
+      throw source?.failure === undefined ? error : source.failure.error;
+    } finally {
+      this.#contents.delete(id);
+      void source?.pieces.return?.().catch(ignore);
+    }
+  }
+
+  /** Takes what the runtime sends once the agent has started. */
+  take(message: ToAgent): void {
+    switch (message.type) {
+      case "reply": {
+        const call = this.#calls.get(message.id);
+        this.#calls.delete(message.id);
+        if (message.error === undefined) call?.resolve(message.value);
+        else call?.reject(fromPipeError(message.error));
+        return;
+      }
+      case "budget":
+        this.#budget = message.view;
+        return;
+      case "more":
+        void this.#sendPiece(message.id);
+        return;
+      case "stop":
+        this.#controller.abort(fromPipeError(message.error));
+    }
+  }
+
+  async #sendPiece(id: number): Promise<void> {
+    const source = this.#contents.get(id);
+    // Given up meanwhile: the answer to its call is on the way.
+    if (source === undefined) return;
+    try {
+      const next = await source.pieces.next();
+      const data = next.done === true ? null : Buffer.from(next.value).toString("base64");
+      this.#send({ type: "piece", id, data });
+    } catch (error) {
+      source.failure = { error };
+      this.#send({ type: "piece", id, error: toJobFailure(error).toBody() });
+    }
+  }
+
+  #send(message: FromAgent): Promise<void> | undefined {
+    return this.#writer.send(JSON.stringify(message));
+  }
+
+  /** An expired lease leaves the agent a moment to say what it has to say. */
+  #assertRunning(): void {
+    const { aborted, reason } = this.#controller.signal;
+    if (aborted && !(reason instanceof CodedError && reason.code === "LEASE_EXPIRED")) throw reason;
+  }
+}
+
+/** A value that JSON holds, or bytes. */
+export type ToldValue = { readonly value?: unknown } | { readonly base64: string };
+
+function contentOf(told: ToldValue): unknown {
+  return "base64" in told ? new Uint8Array(Buffer.from(told.base64, "base64")) : told.value;
+}

@@ -1,0 +1,232 @@
+/**
+ * Runs isolated agents: one process for each attempt, from its start to its certain end. The job never waits for the
+ * process: once its outcome is fixed, what is left of the process is ended in a moment.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { realpath } from "node:fs/promises";
+import { extname } from "node:path";
+import type { Duplex } from "node:stream";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import type { AgentReturn, JobHost } from "../../kernel/agents-port.ts";
+import { leaseOf } from "../../kernel/authority/lease.ts";
+import type { Log } from "../../platform/log.ts";
+import type { Timers } from "../../platform/world.ts";
+import { CodedError } from "../../protocol/errors.ts";
+import { AgentOutput } from "./agent-output.ts";
+import type { HostCall } from "./host-calls.ts";
+import { HostedAgent, violated } from "./hosted-agent.ts";
+import type { Isolation } from "./isolation-spec.ts";
+import { findLeasePaths } from "./lease-paths.ts";
+import { createLineWriter, readLines } from "./lines.ts";
+import { createMemoryWatch } from "./memory-watch.ts";
+import { MAX_LINE_BYTES, PIPE_FD, type ToldSettings } from "./messages.ts";
+import { findModuleReads } from "./module-reads.ts";
+import { nodeFlags } from "./node-flags.ts";
+import { createOrphanWatch } from "./orphan-watch.ts";
+import { toPipeError } from "./pipe-error.ts";
+import { Violation } from "./violation.ts";
+
+/** After its job was stopped an agent has this long to end by itself, in milliseconds; then it is killed. */
+const KILL_GRACE_MS = 2_000;
+/** Linux: the kernel takes this process before the runtime when memory runs out. */
+const FIRST_TO_GO = "1000";
+
+const ENTRY = fileURLToPath(new URL(`./agent-process${extname(import.meta.url)}`, import.meta.url));
+const HEAP_EXHAUSTED = /heap out of memory|Reached heap limit|Array buffer allocation failed/;
+
+export interface SupervisorOptions {
+  readonly timers: Timers;
+  readonly log: Log;
+  /** Absolute paths that no agent may reach with `node:fs`, whatever its lease says: the runtime's data. */
+  readonly apart: readonly string[];
+}
+
+export interface IsolatedRun {
+  /** `name@version`. */
+  readonly agent: string;
+  readonly isolation: Isolation;
+  readonly host: JobHost;
+  /** As the client sent it. */
+  readonly input: unknown;
+  readonly settings: ToldSettings;
+  readonly maxResultBytes: number;
+  /** Of the attempt's span: its id and flags, such as `00f067aa0ba902b7-01`. Default: as the job has it. */
+  readonly traceParent?: string | undefined;
+  /** Carried out here, beside what the host does. */
+  readonly calls: Readonly<Record<string, HostCall>>;
+}
+
+export interface Supervisor {
+  /** Rejects with what the agent threw, how its process ended, or the stop reason. */
+  run(run: IsolatedRun): Promise<AgentReturn>;
+}
+
+export function createSupervisor({ timers, log, apart }: SupervisorOptions): Supervisor {
+  const memory = createMemoryWatch(timers);
+  const orphans = createOrphanWatch(log);
+  /** By module: its source is looked at once. */
+  const moduleReads = new Map<string, Promise<readonly string[]>>();
+
+  function readsOf(path: string): Promise<readonly string[]> {
+    const found = moduleReads.get(path) ?? findModuleReads(path);
+    moduleReads.set(path, found);
+    // What could not be read may be there the next time.
+    found.catch(() => moduleReads.delete(path));
+    return found;
+  }
+
+  async function flagsFor({ isolation, host }: IsolatedRun, module: string): Promise<readonly string[]> {
+    const grants = leaseOf(host.job)?.grants ?? {};
+    // By their real paths too, which are known only once they are there.
+    const real = await Promise.all(apart.map((path) => realpath(path).catch(() => path)));
+    const left = [...apart, ...real];
+    const [reads, leased, writes] = await Promise.all([
+      readsOf(module),
+      findLeasePaths(grants["fs.read"] ?? [], left),
+      findLeasePaths(grants["fs.write"] ?? [], left),
+    ]);
+    const { memoryMb } = isolation;
+    return nodeFlags({ memoryMb, reads: [...reads, ...leased], writes, namespaces: Object.keys(grants) });
+  }
+
+  async function run(run: IsolatedRun): Promise<AgentReturn> {
+    const { agent, isolation, host } = run;
+    const module = await moduleOf(agent, isolation.module);
+    const flags = await flagsFor(run, module);
+    host.signal.throwIfAborted();
+    const child = spawn(process.execPath, [...flags, ENTRY], {
+      env: {},
+      stdio: ["ignore", "pipe", "pipe", "pipe"],
+      // A session of its own: what a terminal sends to the runtime's processes, such as Ctrl-C, is not for it.
+      detached: true,
+    });
+    if (child.pid === undefined) throw await startFailure(agent, child);
+    return await accompany(run, child, child.pid, pathToFileURL(module).href);
+  }
+
+  async function accompany(run: IsolatedRun, child: ChildProcess, pid: number, module: string): Promise<AgentReturn> {
+    const { agent, isolation, host } = run;
+    const pipe = child.stdio[PIPE_FD] as unknown as Duplex;
+    const ended = endOf(child);
+    const writer = createLineWriter(pipe);
+    const hosted = new HostedAgent({ host, writer, agent, maxResultBytes: run.maxResultBytes, calls: run.calls });
+    const output = new AgentOutput(log, host.job.id);
+    const kill = (): void => void child.kill("SIGKILL");
+    const unwatch = orphans.watch(pid);
+    goFirst(pid);
+    const relax = memory.watch(pid, isolation.memoryMb, () => {
+      hosted.end(tooMuchMemory(agent, isolation.memoryMb));
+      kill();
+    });
+    const stop = (): void => {
+      hosted.send({ type: "stop", error: toPipeError(host.signal.reason) });
+      const timer = timers.after(KILL_GRACE_MS, () => {
+        hosted.end(host.signal.reason);
+        kill();
+      });
+      void ended.then(() => timer.cancel());
+    };
+    if (child.stdout !== null) output.follow(child.stdout, "stdout");
+    if (child.stderr !== null) output.follow(child.stderr, "stderr");
+    pipe.on("error", () => {});
+    void ended.then(() => {
+      unwatch();
+      relax();
+      host.signal.removeEventListener("abort", stop);
+    });
+
+    void readLines(pipe, MAX_LINE_BYTES, (line) => hosted.take(line))
+      .then(
+        // The pipe ends when the process does, or when the agent closes it, and then nothing it does can be heard any more.
+        async () => {
+          kill();
+          hosted.end(endedEarly(agent, await ended, output.tail, isolation.memoryMb));
+        },
+        (error: unknown) => hosted.end(error instanceof CodedError ? error : violated(agent, asViolation(error))),
+      )
+      .finally(kill);
+
+    await begin(run, hosted, writer.send.bind(writer), module);
+    host.signal.addEventListener("abort", stop, { once: true });
+    if (host.signal.aborted) stop();
+    try {
+      return await hosted.outcome;
+    } finally {
+      // Whatever it may still be doing: its job is over.
+      if (!host.signal.aborted) kill();
+    }
+  }
+
+  return { run };
+}
+
+async function begin(
+  { host, input, settings, traceParent }: IsolatedRun,
+  hosted: HostedAgent,
+  send: (text: string) => Promise<void> | undefined,
+  module: string,
+): Promise<void> {
+  for (const [name, value] of host.steps) await send(JSON.stringify({ type: "step", name, value }));
+  const { principal: _principal, session: _session, ...job } = host.job;
+  hosted.send({
+    type: "start",
+    module,
+    job: traceParent === undefined ? job : { ...job, traceParent },
+    attempt: host.attempt,
+    ...(input === undefined ? {} : { input }),
+    settings,
+    budget: host.budget.view(),
+  });
+}
+
+async function moduleOf(agent: string, module: string): Promise<string> {
+  try {
+    return await realpath(fileURLToPath(module));
+  } catch (cause) {
+    throw new CodedError("INTERNAL_ERROR", `the module of isolated agent ${agent} is not there: ${module}`, { cause });
+  }
+}
+
+interface ProcessEnd {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+function endOf(child: ChildProcess): Promise<ProcessEnd> {
+  return new Promise((resolve) => child.once("exit", (code, signal) => resolve({ code, signal })));
+}
+
+async function startFailure(agent: string, child: ChildProcess): Promise<CodedError> {
+  const cause = await new Promise<Error>((resolve) => child.once("error", resolve));
+  return new CodedError("INTERNAL_ERROR", `no process could be started for ${agent}: ${cause.message}`, { cause });
+}
+
+function goFirst(pid: number): void {
+  if (process.platform !== "linux") return;
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, FIRST_TO_GO);
+  } catch {
+    // Ended already, or not ours to say in this container.
+  }
+}
+
+function endedEarly(agent: string, { code, signal }: ProcessEnd, tail: string, memoryMb: number): CodedError {
+  if (HEAP_EXHAUSTED.test(tail) && code !== 0) return tooMuchMemory(agent, memoryMb);
+  const how = signal === null ? `with code ${code}` : `by ${signal}`;
+  return new CodedError("INTERNAL_ERROR", `the process of ${agent} ended ${how} before the agent returned`, {
+    details: signal === null ? { exit_code: code } : { signal },
+  });
+}
+
+function tooMuchMemory(agent: string, memoryMb: number): CodedError {
+  return new CodedError(
+    "INTERNAL_ERROR",
+    `the process of ${agent} took more than ${memoryMb} MiB of memory (memoryMb), and was ended`,
+    { details: { limit: "memoryMb", memory_mb: memoryMb } },
+  );
+}
+
+function asViolation(error: unknown): Violation {
+  return error instanceof Violation ? error : new Violation(error instanceof Error ? error.message : String(error));
+}

@@ -1,0 +1,136 @@
+/**
+ * Every guarded thing an agent does is an operation (§9.3): asked of the guard, durable on the log before it starts, asked
+ * again in the very turn that starts it, and concluded on the log. A side effect is never ahead of its record, nor behind
+ * a stop. A refusal is on the log with what was asked for, so that it can be understood, and is thrown.
+ */
+import type { JobHost } from "../kernel/agents-port.ts";
+import type { Guard, Operation } from "../kernel/authority/guard.ts";
+import type { Ids } from "../platform/world.ts";
+import type { ToolCall } from "./agent-context.ts";
+import { toJobFailure } from "./agent-error.ts";
+import type { Emit } from "./emission.ts";
+import { toJsonText } from "./json-text.ts";
+import { type ActiveSpan, traceparentOf } from "./tracing.ts";
+
+export interface OperationRequest<Result> {
+  /** What the guard is asked, in this order; all of it must be allowed. */
+  readonly operations: readonly Operation[];
+  /** What the operation is called on the log. */
+  readonly tool: string;
+  /** Goes on the log; any JSON. */
+  readonly args: unknown;
+  /**
+   * What the log tells of the result; any JSON. Default: the result itself. An `Error` goes on the log as a failure that
+   * the caller learns of by the result. A promise is for what is known later: the caller has its result at once, and the
+   * log its entry when the promise settles.
+   */
+  describe?(result: Result): unknown;
+  /** Rewords a refusal before anyone hears of it: one that names what the agent may not learn. */
+  reword?(refusal: unknown): unknown;
+}
+
+/**
+ * Runs `start` as an operation, and returns what it returned.
+ * @throws CodedError LEASE_EXPIRED, BUDGET_EXHAUSTED or PERMISSION_DENIED, and `start` was not called; the job's stop
+ * reason after a stop, also when `start` had begun; INVALID_REQUEST for what JSON cannot hold; whatever `start` threw.
+ */
+export type Operate = <Result>(
+  request: OperationRequest<Result>,
+  start: (call: ToolCall) => Result | Promise<Result>,
+) => Promise<Result>;
+
+export interface OperationParts {
+  /** Its guard throws the stop reason once the job is stopped. */
+  readonly host: JobHost;
+  readonly emit: Emit;
+  readonly ids: Ids;
+  flush(): Promise<void>;
+  signal(): AbortSignal;
+  /** Of the attempt, where it is traced. */
+  readonly span: ActiveSpan | undefined;
+}
+
+const ignore = (): void => {};
+
+export function createOperate({ host, emit, ids, flush, signal, span: attempt }: OperationParts): Operate {
+  return async <Result>(
+    request: OperationRequest<Result>,
+    start: (call: ToolCall) => Result | Promise<Result>,
+  ): Promise<Result> => {
+    const { operations, tool } = request;
+    const argsText = toJsonText(request.args, `the arguments of tool ${tool}`, "INVALID_REQUEST") ?? "null";
+    const callId = ids.next("call");
+    const announce = () =>
+      emit("tool_call", "tool_call", () => `{"tool":${JSON.stringify(tool)},"args":${argsText},"call_id":"${callId}"}`);
+    const conclude = (outcome: string) =>
+      emit("tool_result", "tool_result", () => `{"call_id":"${callId}",${outcome}}`);
+    const fail = (error: unknown) => conclude(`"error":${JSON.stringify(toJobFailure(error).toBody())}`);
+    const tell = (told: unknown) =>
+      told instanceof Error
+        ? fail(told)
+        : conclude(`"result":${toJsonText(told, `the result of tool ${tool}`, "INVALID_REQUEST") ?? "null"}`);
+    const refuse = async (refusal: unknown): Promise<never> => {
+      const told = request.reword === undefined ? refusal : request.reword(refusal);
+      await fail(told);
+      throw told;
+    };
+
+    try {
+      const asked = ask(host.guard, operations);
+      if (asked !== undefined) await asked;
+    } catch (refusal) {
+      await announce();
+      return await refuse(refusal);
+    }
+    await announce();
+    await flush();
+
+    try {
+      const asked = ask(host.guard, operations);
+      if (asked !== undefined) await asked;
+    } catch (refusal) {
+      return await refuse(refusal);
+    }
+    let result: Result;
+    const span = attempt?.beginToolCall(tool, callId);
+    try {
+      const traceparent = span?.traceparent ?? traceparentOf(host.job);
+      const begin = () => start({ callId, signal: signal(), traceparent });
+      result = await (span === undefined ? begin() : span.run(begin));
+    } catch (error) {
+      span?.end(toJobFailure(error).code);
+      await fail(error);
+      throw error;
+    }
+    try {
+      const told = request.describe === undefined ? result : request.describe(result);
+      if (told instanceof Promise) {
+        told.then(tell).catch(fail).catch(ignore);
+        void told.then(ignore, ignore).then(() => span?.end());
+      } else {
+        span?.end(told instanceof Error ? toJobFailure(told).code : undefined);
+        await tell(told);
+      }
+    } catch (error) {
+      // Not JSON, or longer than an event may be: the call still gets its one result on the log.
+      span?.end(toJobFailure(error).code);
+      await fail(error);
+      throw error;
+    }
+    return result;
+  };
+}
+
+/** In this process the answer is there at once, and what is asked about starts in the same turn. */
+function ask(guard: Guard, operations: readonly Operation[]): undefined | Promise<void> {
+  for (const [index, operation] of operations.entries()) {
+    const asked = guard.check(operation);
+    if (asked !== undefined) return askInTurn(asked, guard, operations.slice(index + 1));
+  }
+  return undefined;
+}
+
+async function askInTurn(asked: Promise<void>, guard: Guard, rest: readonly Operation[]): Promise<void> {
+  await asked;
+  for (const operation of rest) await guard.check(operation);
+}

@@ -1,0 +1,29 @@
+/** What is checked of every job that is asked for, by a client or by another job. */
+import { CodedError } from "../../protocol/errors.ts";
+
+/** Some 31 years: within what dates and timers can express. The same bound as on the wire. */
+const MAX_RUNTIME_SEC = 1_000_000_000;
+
+/** @throws CodedError INVALID_REQUEST. */
+export function assertRuntime(seconds: number): void {
+  if (seconds > 0 && seconds <= MAX_RUNTIME_SEC) return;
+  throw new CodedError("INVALID_REQUEST", `max_runtime_sec must be above 0 and at most ${MAX_RUNTIME_SEC} seconds`, {
+    details: { field: "max_runtime_sec" },
+  });
+}
+
+/**
+ * An input as JSON text; undefined for no input.
+ * @throws CodedError INVALID_REQUEST for what JSON cannot hold.
+ */
+export function textOf(input: unknown): string | undefined {
+  try {
+    return JSON.stringify(input);
+  } catch (error) {
+    throw new CodedError(
+      "INVALID_REQUEST",
+      "the input cannot be stored as JSON: it nests too deep, or refers to itself",
+      { details: { field: "input" }, cause: error },
+    );
+  }
+}
