@@ -2,6 +2,7 @@
 import type { Measurement } from "./bench.ts";
 import { coldStart } from "./measurements/cold-start.ts";
 import { eventLatency } from "./measurements/event-latency.ts";
+import { guardedOperations } from "./measurements/guarded-operations.ts";
 import { idleSessions } from "./measurements/idle-sessions.ts";
 import { jobGrowth } from "./measurements/job-growth.ts";
 import { memoryGrowth } from "./measurements/memory-growth.ts";
@@ -22,4 +23,5 @@ export const MEASUREMENTS: readonly Measurement[] = [
   jobGrowth,
   coldStart,
   resume,
+  guardedOperations,
 ];

@@ -1,7 +1,7 @@
 /** What a measurement yields: rows of figures, one figure per round, beside the bare server's and the reach. */
 import { median } from "./statistics.ts";
 
-export type Unit = "/s" | "ms" | "KB" | "MB";
+export type Unit = "/s" | "ns" | "ms" | "KB" | "MB";
 
 /** What the project set out to reach. */
 export interface Reach {

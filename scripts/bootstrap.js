@@ -14,6 +14,8 @@ const SOURCES = "--conditions=leasehold-source";
 /** As in the first line of `bin/leasehold.js`, which says why. */
 const RUNTIME = "--max-semi-space-size=4";
 
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+
 /** What each task gives to Node; what the user adds follows. */
 const TASKS = {
   start: [
@@ -26,7 +28,14 @@ const TASKS = {
     "repo-report",
     "--input",
     '{"path":"."}',
+    "--lease",
+    `fs.read=${ROOT}/**`,
+    "--lease",
+    "agent.delegate=repo-report-folder",
+    "--budget",
+    "credits:10",
   ],
+  example: [SOURCES, "examples/run.ts"],
   leasehold: [SOURCES, RUNTIME, "src/cli/main.ts"],
   test: [SOURCES, "scripts/test.ts"],
   bench: [SOURCES, "--expose-gc", "benchmarks/run.ts"],
@@ -44,7 +53,6 @@ const TASKS = {
 const NEEDED = 24;
 const OLDEST = 18;
 
-const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const MODULES = join(ROOT, "node_modules");
 /** Lies in node_modules and says for which lock file that was installed; `npm ci` removes it with the rest. */
 const STAMP = join(MODULES, ".leasehold-lock");

@@ -1,6 +1,6 @@
 /** `leasehold`: define agents and run them. Clients import `leasehold/client`. */
 
-export type { AgentContext, Step, ToolCall } from "./agents/agent-context.ts";
+export type { AgentContext, Step } from "./agents/agent-context.ts";
 export { AgentError, type AgentErrorOptions } from "./agents/agent-error.ts";
 export type { ArtifactData, ArtifactRef, ArtifactSource } from "./agents/artifacts.ts";
 export type { Budget, BudgetReservation, ChargeOptions, ReserveOptions } from "./agents/budget.ts";
@@ -8,8 +8,10 @@ export { type AgentDefinition, type AgentSpec, defineAgent } from "./agents/defi
 export type { LogLevel, Progress } from "./agents/event-bodies.ts";
 export type { DirectoryEntry, EntryType, FileFacts } from "./agents/files/directory-entries.ts";
 export type { GuardedFiles, ReadOptions } from "./agents/files/guarded-files.ts";
+export { defineIsolatedAgent, type IsolatedAgentSpec } from "./agents/isolation/define-isolated-agent.ts";
 export type { GuardedMcpClient, McpClientLike, McpOptions } from "./agents/mcp.ts";
 export type { GuardedModel, LanguageModelLike } from "./agents/model.ts";
+export type { ToolCall } from "./agents/operation.ts";
 export type { ModelPrice, ModelPrices } from "./agents/prices.ts";
 export type { ResultEncoding, ResultStream, StreamedResult } from "./agents/result-stream.ts";
 export type { StandardSchema } from "./agents/standard-schema.ts";

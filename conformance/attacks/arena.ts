@@ -57,6 +57,10 @@ interface Entry {
   readonly text: string;
 }
 
+/** By `x-leasehold.control` an owner may stop more than a session has submitted. */
+const SPOKEN = FEATURES.filter((feature) => feature !== "x-leasehold.control");
+/** More than anything takes that no time has to pass for. */
+const MOST_TURNS = 10_000;
 /** Longer than a runtime takes to close. */
 const CLOSING_TURNS = 1_000;
 const TURN_MS = 20;
@@ -83,7 +87,7 @@ export class Arena implements AsyncDisposable {
     return this.#store;
   }
 
-  /** A welcomed session of a principal, with every feature. */
+  /** A welcomed session of a principal, with every feature but control. */
   async connect(principal = "ada"): Promise<Client> {
     const client = new Client(this, principal);
     await client.hello();
@@ -96,6 +100,15 @@ export class Arena implements AsyncDisposable {
     // The old one goes on in a store that nobody reads.
     this.#store.hold();
     await this.#start(image);
+  }
+
+  /** Lets what is due happen, files included, and no time pass, until `condition` holds. */
+  async until(condition: () => boolean): Promise<void> {
+    for (let turn = 0; !condition(); turn++) {
+      if (turn === MOST_TURNS) throw new Error("what was waited for did not come");
+      await this.world.settle();
+      await setImmediate();
+    }
   }
 
   accept(connection: Parameters<Runtime["accept"]>[0]): void {
@@ -180,10 +193,7 @@ export class Arena implements AsyncDisposable {
     void starting.then(() => {
       isUp = true;
     });
-    while (!isUp) {
-      await this.world.settle();
-      await setImmediate();
-    }
+    await this.until(() => isUp);
     this.#runtimes.push({ runtime: await starting, store: this.#store });
   }
 }
@@ -212,7 +222,7 @@ export class Client {
   }
 
   hello(): Promise<Frame> {
-    return this.request("session.hello", { auth: { token: this.#token }, capabilities: { features: [...FEATURES] } });
+    return this.request("session.hello", { auth: { token: this.#token }, capabilities: { features: SPOKEN } });
   }
 
   send(type: string, payload: object): string {
@@ -224,13 +234,10 @@ export class Client {
   /** Time stands still until it is answered. */
   async request(type: string, payload: object): Promise<Frame> {
     const id = this.send(type, payload);
-    for (let turn = 0; turn < 20; turn++) {
-      await this.#arena.world.settle();
-      const answer = this.frames.find(({ payload }) => payload.request_id === id);
-      if (answer !== undefined) return answer;
-      await setImmediate();
-    }
-    throw new Error(`${type} was not answered`);
+    const answer = (): Frame | undefined => this.frames.find(({ payload }) => payload.request_id === id);
+    await this.#arena.until(() => answer() !== undefined);
+    // There, as was waited for.
+    return answer() as Frame;
   }
 
   async submit(agent: string, { input = {}, lease, constraints, key, more }: SubmitAsk = {}): Promise<Answer> {

@@ -1,10 +1,13 @@
 /** The limits as the pages tell them, held against the code: every option with its default, and every fixed one. */
 import { describe, expect, it } from "vitest";
 import { readFile } from "../../scripts/repository.ts";
+import { MAX_REDIRECTS } from "../../src/agents/fetch.ts";
+import { DEFAULT_MAX_READ_BYTES, MAX_OPEN_FILES } from "../../src/agents/files/guarded-files.ts";
 import { readSettings, SETTINGS } from "../../src/cli/options/settings.ts";
 import { DEFAULT_JOB_LIMITS } from "../../src/client/job.ts";
 import { DEFAULT_RECONNECT } from "../../src/client/reconnect.ts";
 import { AUDIT_KEPT_MS } from "../../src/kernel/audit/audit-trail.ts";
+import { MAX_PATTERNS_NAMED } from "../../src/kernel/authority/guard.ts";
 import { LEASE_LIMITS } from "../../src/kernel/authority/lease.ts";
 import { ADVERTISED_FEATURES } from "../../src/protocol/features.ts";
 import { CLOSE } from "../../src/protocol/framing.ts";
@@ -125,7 +128,7 @@ describe("operating.md", () => {
       "entries of a job that wait for the disk": constantOf("kernel/job/active-job.ts", "MAX_BUFFERED_ENTRIES"),
       "emitted without awaiting": constantOf("kernel/job/active-job.ts", "MAX_UNAWAITED_LENGTH"),
       "a result given whole": constantOf("agents/inline-return.ts", "MAX_INLINE_RESULT_BYTES"),
-      max_runtime_sec: constantOf("kernel/job/submit.ts", "MAX_RUNTIME_SEC"),
+      max_runtime_sec: constantOf("kernel/job/submission-checks.ts", "MAX_RUNTIME_SEC"),
       "attempts of a job": constantOf("kernel/job/recovery.ts", "MAX_ATTEMPTS"),
       "principals that one may observe": constantOf("identity/visibility.ts", "MAX_OBSERVED"),
       "age of an entry of the audit": AUDIT_KEPT_MS / 1_000,
@@ -147,16 +150,37 @@ describe("operating.md", () => {
 
 describe("the other guides", () => {
   it("tell how much a lease may hold", () => {
-    const { namespaces, namespaceLength, patterns, patternLength, currencies, digits } = LEASE_LIMITS;
+    const { namespaces, namespaceLength, patterns, patternLength, patternsLength, currencies, digits } = LEASE_LIMITS;
     const numbers = [...tableBelow("docs/guides/jobs.md", "Leases")].map(([name, value]) => [
       name,
       (value.match(/[\d,]+\d/g) ?? []).map(amountOf),
     ]);
     expect(Object.fromEntries(numbers)).toEqual({
       namespaces: [namespaces, namespaceLength],
-      patterns: [patterns, patternLength],
+      patterns: [patterns, patternLength, patternsLength],
       currencies: [currencies, digits],
     });
+  });
+
+  it("tell how much guarded tools take", () => {
+    const rows = [...tableBelow("docs/guides/leases.md", "How much")];
+    expect(
+      Object.fromEntries(rows.map(([name, value]) => [name, amountOf(value.replace(/, unless .*/, "") ?? "")])),
+    ).toEqual({
+      "redirects that fetch follows": MAX_REDIRECTS,
+      "a file that read takes whole": DEFAULT_MAX_READ_BYTES,
+      maxBytes: constantOf("agents/files/guarded-files.ts", "MOST_READ_BYTES"),
+      "entries of a directory that list takes": constantOf("agents/files/guarded-files.ts", "MAX_LISTED_ENTRIES"),
+      "file operations at a time; further ones wait": MAX_OPEN_FILES,
+      "patterns that a refusal names": MAX_PATTERNS_NAMED,
+    });
+  });
+
+  it("tell how many reservations a job may make", () => {
+    expect([...tableBelow("docs/guides/leases.md", "Reservations")].map(([, value]) => amountOf(value))).toEqual([
+      constantOf("kernel/job/reservations.ts", "MAX_OPEN_RESERVATIONS"),
+      constantOf("kernel/job/reservations.ts", "MAX_RESERVATIONS"),
+    ]);
   });
 
   it("tell how much an agent may say", () => {

@@ -53,3 +53,38 @@ export const fragile = defineAgent({
     return { events: STEPS * EVENTS_PER_BURST };
   },
 });
+
+/** Spends, sets money aside and hands errands on, and does so again after a crash. */
+export const purchaser = defineAgent({
+  name: "purchaser",
+  version: "1.0.0",
+  restart: "always",
+  async run(ctx) {
+    for (let round = 0; round < STEPS; round++) {
+      const reserved = await ctx.budget.reserve({ USD: "0.05" }, { key: `round ${round}` });
+      const errand = await ctx.delegate("errand", {}, { key: `errand ${round}`, budget: { USD: "0.3" } });
+      await pay(ctx, { USD: "0.012345678901234567", credits: "1" });
+      await reserved.commit({ USD: "0.04" });
+      await errand.result().catch(() => {});
+    }
+    return { rounds: STEPS };
+  },
+});
+
+/** What a purchaser hands on; dies with the runtime. */
+export const errand = defineAgent({
+  name: "errand",
+  version: "1.0.0",
+  async run(ctx) {
+    for (let index = 0; index < STEPS; index++) {
+      await pay(ctx, { USD: "0.033333333333333333", credits: "0.1" });
+      await sleep(PAUSE_MS / STEPS, undefined, { signal: ctx.signal });
+    }
+  },
+});
+
+async function pay(ctx: AgentContext, amounts: { readonly USD: string; readonly credits: string }): Promise<void> {
+  await ctx.charge(amounts);
+  await ctx.flush();
+  note({ did: "paid", job: ctx.jobId, amounts });
+}

@@ -1,6 +1,7 @@
 /**
  * The kill test: a runtime process is killed at random moments under chatty jobs and started again on the same data,
- * while one client's session goes on across all of it. Everything that session sees is held against the stream laws.
+ * while one client's session goes on across all of it. Everything that session sees is held against the stream laws, and
+ * what every kill leaves of money against the logs.
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,6 +11,7 @@ import { createTokens, TOKEN_FILE } from "../../src/identity/token-file.ts";
 import { createSystemWorld } from "../../src/platform/system-world.ts";
 import { createFakeWorld } from "../../src/testing/fake-world.ts";
 import { type Breach, Judge } from "../simulation/laws.ts";
+import { checkCounters } from "./counters.ts";
 import { checkJournal } from "./journal.ts";
 import { type AskedJob, RawSession } from "./raw-session.ts";
 import { findFreePort, type RuntimeProcess, startRuntime } from "./runtime-process.ts";
@@ -31,6 +33,8 @@ export interface KillTestOutcome {
   /** Jobs whose acceptance was lost, and came by a resubmission of the key. */
   readonly recovered: number;
   readonly stepsRun: number;
+  /** Jobs whose money was added up after the last kill. */
+  readonly counted: number;
   readonly breach?: Breach;
 }
 
@@ -38,6 +42,10 @@ export interface KillTestOutcome {
 const LATEST_KILL_MS = 300;
 const EARLY_KILL_MS = 8;
 const EARLY_KILLS = 0.25;
+/** Of a purchaser, and of all that it hands on. */
+const LEASE = { "agent.delegate": ["errand"], "cost.budget": ["USD:1.5", "credits:1000"] };
+/** What only other jobs ask for. */
+const CHILD = "errand@";
 /** Longer than five attempts of a job with their pauses. */
 const END_MS = 60_000;
 const LOOK_MS = 20;
@@ -55,19 +63,25 @@ export async function runKillTest({ cycles, seed, onCycle }: KillTestOptions): P
   const session = new RawSession({ url: runtime.url, token, judge });
   let midStream = 0;
   let recovered = 0;
+  let counted = 0;
 
   async function cycle(number: number): Promise<void> {
     const lost = session.jobs.filter(({ id }) => id === undefined);
     await session.connect(dice.draw() < 0.3 ? dice.drawInt(session.received + 1) : session.received);
     for (const job of lost) session.submit(job);
     recovered += lost.length;
-    const jobs: readonly AskedJob[] = ["persistent", "fragile"].map((agent) => ({ key: `${agent} ${number}`, agent }));
+    const jobs: readonly AskedJob[] = ["persistent", "fragile", "purchaser"].map((agent) => ({
+      key: `${agent} ${number}`,
+      agent,
+      ...(agent === "purchaser" && { lease: LEASE }),
+    }));
     for (const job of jobs) session.submit(job);
     const killAfterMs = dice.drawInt((dice.draw() < EARLY_KILLS ? EARLY_KILL_MS : LATEST_KILL_MS) + 1);
     await sleep(killAfterMs);
     if (jobs.some((job) => job.id !== undefined && session.unfinished.includes(job))) midStream++;
     await runtime.kill();
     session.disconnect();
+    counted = await checkCounters({ data, journal, judge });
     onCycle?.(
       `cycle ${number}: killed after ${killAfterMs} ms, ${session.received} events, ${session.unfinished.length} jobs to end`,
     );
@@ -90,7 +104,7 @@ export async function runKillTest({ cycles, seed, onCycle }: KillTestOptions): P
     const stepsRun = await checkJournal(journal, judge);
     const { breach } = judge;
     const { jobs, events } = session;
-    return { cycles, jobs: jobs.length, events, midStream, recovered, stepsRun, ...(breach && { breach }) };
+    return { cycles, jobs: jobs.length, events, midStream, recovered, stepsRun, counted, ...(breach && { breach }) };
   } finally {
     session.disconnect();
     await runtime.kill();
@@ -103,8 +117,8 @@ async function checkListing(session: RawSession, judge: Judge): Promise<void> {
   const listed = new Map<string, string>();
   for (let cursor: unknown; ; ) {
     const { payload } = await session.request("session.list_jobs", cursor === undefined ? {} : { cursor });
-    const jobs = payload.jobs as readonly { job_id: string; status: string }[];
-    for (const { job_id, status } of jobs) listed.set(job_id, status);
+    const jobs = payload.jobs as readonly { job_id: string; agent: string; status: string }[];
+    for (const { job_id, agent, status } of jobs) if (!agent.startsWith(CHILD)) listed.set(job_id, status);
     cursor = payload.next_cursor;
     if (cursor === undefined) break;
   }

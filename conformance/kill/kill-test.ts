@@ -12,7 +12,7 @@ if (!Number.isSafeInteger(cycles) || !Number.isSafeInteger(seed)) {
 }
 
 const startedAt = performance.now();
-const { breach, jobs, events, midStream, recovered, stepsRun } = await runKillTest({
+const { breach, jobs, events, midStream, recovered, stepsRun, counted } = await runKillTest({
   cycles,
   seed,
   onCycle: (line) => console.log(line),
@@ -24,5 +24,5 @@ if (breach !== undefined) {
 }
 console.log(
   `${cycles} cycles, ${midStream} kills mid-stream, ${jobs} jobs, ${recovered} lost acceptances recovered, ` +
-    `${stepsRun} steps run, ${events} events, ${seconds} s, seed ${seed}`,
+    `${stepsRun} steps run, ${counted} jobs with money, ${events} events, ${seconds} s, seed ${seed}`,
 );

@@ -5,13 +5,14 @@ import type { Judge } from "../simulation/laws.ts";
 import { type Frame, placeOf, SessionRecord } from "../simulation/session-record.ts";
 import { within } from "./within.ts";
 
-const FEATURES = ["heartbeat", "list_jobs", "progress", "result_chunk"];
+const FEATURES = ["heartbeat", "list_jobs", "progress", "result_chunk", "cost.budget"];
 const ANSWER_MS = 15_000;
 
 /** A job asked for by key; it has an id once its acceptance has arrived. */
 export interface AskedJob {
   readonly key: string;
   readonly agent: string;
+  readonly lease?: Readonly<Record<string, readonly string[]>>;
   id?: string;
 }
 
@@ -83,7 +84,9 @@ export class RawSession {
   /** Submits without waiting: the runtime may be killed before it answers. */
   submit(job: AskedJob): void {
     if (!this.jobs.includes(job)) this.jobs.push(job);
-    const id = this.#send("job.submit", { agent: job.agent, input: {}, idempotency_key: job.key });
+    const { agent, key, lease } = job;
+    const asked = { agent, input: {}, idempotency_key: key, ...(lease && { lease_request: lease }) };
+    const id = this.#send("job.submit", asked);
     this.#waiting.set(id, ({ type, payload }) => {
       if (type !== "job.accepted")
         return this.#judge.report("refusals-have-causes", `${job.key}: ${JSON.stringify(payload)}`);

@@ -31,8 +31,7 @@ export const JOB_REQUIREMENTS: readonly Requirement[] = [
     section: "7.1",
     level: "MUST",
     side: "runtime",
-    status: "planned",
-    later: "budgets are enforced with the guarded tools",
+    status: "covered",
     text: "A lease without cost.budget is under no budget.",
   },
   {

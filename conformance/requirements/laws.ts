@@ -39,7 +39,7 @@ export const LAWS: readonly Requirement[] = [
     section: "7.4",
     level: "LAW",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "No job lives on after its tree was stopped.",
   },
   {
@@ -55,7 +55,7 @@ export const LAWS: readonly Requirement[] = [
     section: "9.6",
     level: "LAW",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "No operation starts, and no money is promised, once a counter has read zero.",
   },
   {
@@ -63,7 +63,7 @@ export const LAWS: readonly Requirement[] = [
     section: "9.6",
     level: "LAW",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "What is spent and held is what was reported and promised, to the last digit, whenever the process ends.",
   },
   {
@@ -71,7 +71,7 @@ export const LAWS: readonly Requirement[] = [
     section: "9.3",
     level: "LAW",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "No operation starts that the job's lease does not cover, nor one after its expiry.",
   },
   {
@@ -79,7 +79,7 @@ export const LAWS: readonly Requirement[] = [
     section: "9.4",
     level: "LAW",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Authority is never wider than the parent's.",
   },
   {
@@ -111,7 +111,7 @@ export const LAWS: readonly Requirement[] = [
     section: "5",
     level: "LAW",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "No client's input blocks the event loop.",
   },
   {

@@ -7,7 +7,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.1",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Every authority-bearing operation of an agent is covered by a capability of the job's lease.",
   },
   {
@@ -15,7 +15,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.2",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "The reserved namespaces mean what the draft says, and their patterns are globs.",
   },
   {
@@ -23,7 +23,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.3",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "The lease is evaluated, synchronously, before an operation is dispatched.",
   },
   {
@@ -31,7 +31,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.3",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "An operation that the lease does not cover fails with PERMISSION_DENIED.",
   },
   {
@@ -39,7 +39,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.4",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A delegated lease grants nothing that the delegating lease does not.",
   },
   {
@@ -63,7 +63,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.4",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A delegated lease does not expire after its parent's.",
   },
   {
@@ -71,7 +71,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.4",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A delegated lease without an expiry of its own ends with its parent's.",
   },
   {
@@ -79,7 +79,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.4",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A delegated lease permits no model that its parent's does not.",
   },
   {
@@ -151,7 +151,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.6",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Each currency has its own counter, which starts at the granted amount.",
   },
   {
@@ -159,7 +159,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.6",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A cost metric in a budgeted currency lowers that currency's counter by its value.",
   },
   {
@@ -167,7 +167,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.6",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A negative cost is rejected and changes no counter.",
   },
   {
@@ -175,7 +175,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.6",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "All counters are checked before any operation under the lease.",
   },
   {
@@ -183,7 +183,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.6",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "With any counter at or below zero an operation fails with BUDGET_EXHAUSTED.",
   },
   {
@@ -191,7 +191,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.6",
     level: "SHOULD",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "An exhausted budget is shown to the agent as a failed tool_result, and does not by itself end the job.",
   },
   {
@@ -199,7 +199,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.6",
     level: "SHOULD",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "An upstream's own budget error is translated into BUDGET_EXHAUSTED.",
   },
   {
@@ -207,7 +207,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.6",
     level: "SHOULD",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "cost.budget.remaining is emitted whichever layer enforces the budget.",
   },
   {
@@ -215,7 +215,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.7",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "An agent's call of a model that no pattern matches is refused.",
   },
   {
@@ -223,7 +223,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.7",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "That refusal is a PERMISSION_DENIED.",
   },
   {
@@ -239,7 +239,7 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     section: "9.7",
     level: "MUST",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Where policy requires model.use, a lease without it allows no model.",
   },
   {

@@ -167,8 +167,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     section: "14",
     level: "MUST",
     side: "runtime",
-    status: "planned",
-    later: "with the guarded tools and the gateway",
+    status: "covered",
     text: "A runtime that promises strong budgets measures cost at the tool or gateway too.",
   },
   {

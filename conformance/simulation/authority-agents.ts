@@ -16,6 +16,8 @@ export const AUTHORITY_AGENTS = ["spender", "planner"] as const;
 
 /** How deep a tree may be: its lowest jobs hand nothing on. */
 const MAX_DEPTH = 3;
+/** How long an agent waits for its lease to expire. */
+const LONGEST_WAIT_MS = 5_000;
 const TOOLS = ["work-ab", "work-ax", "work-b", "work/ab", "play"] as const;
 
 /** What an agent goes on after: it may try something else. */
@@ -79,7 +81,7 @@ class Spree {
   }
 
   #act(): Promise<unknown> {
-    switch (this.#always.int(8)) {
+    switch (this.#always.int(9)) {
       case 0:
       case 1:
         return this.#charge();
@@ -92,9 +94,20 @@ class Spree {
       case 5:
       case 6:
         return this.#delegate();
+      case 7:
+        return this.#lateTool();
       default:
         return this.#cancelChild();
     }
+  }
+
+  /** Waits for the lease's end, whatever its signal says, and goes on as if nothing were. */
+  async #lateTool(): Promise<void> {
+    const { sleep, now } = this.#surroundings;
+    const leftMs = (this.#ctx.lease?.expiresAt ?? Number.POSITIVE_INFINITY) - now();
+    if (leftMs > LONGEST_WAIT_MS) return;
+    await sleep(Math.max(0, leftMs - 1 + this.#now.int(900)));
+    await this.#tool();
   }
 
   async #charge(): Promise<void> {

@@ -1,5 +1,5 @@
 /** Runtimes that break one law each, made of a sound one and a layer around it: to show that the simulation notices. */
-import type { ToolCall } from "../../src/agents/agent-context.ts";
+import type { ToolCall } from "../../src/agents/operation.ts";
 import type { Lease } from "../../src/kernel/authority/lease.ts";
 import { Counter, Purse } from "../../src/kernel/authority/purse.ts";
 import { settleHold } from "../../src/kernel/job/delegation.ts";

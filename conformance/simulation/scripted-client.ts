@@ -3,6 +3,7 @@
  * would: its session, the tokens it may resume with, the last place up to which it has everything.
  */
 import type { MemoryClient } from "../../src/transports/memory.ts";
+import { readPlan } from "./agents.ts";
 import type { Life } from "./life.ts";
 import { RESUME_WINDOW_SEC } from "./limits.ts";
 import { type Frame, type PlacedFrame, placeOf, SessionRecord, type Unannounced } from "./session-record.ts";
@@ -430,8 +431,11 @@ export class ScriptedClient {
 
   /** Whether this session asked for the job's tree, be it that the answer was lost: then it may have the right to cancel it. */
   #askedFor(job: string): boolean {
-    const root = this.#stage.ledger.jobs.get(job)?.record.root;
-    return [...(this.#session?.asks ?? [])].some((ask) => ask.job === root);
+    const { jobs } = this.#stage.ledger;
+    const { input } = jobs.get(jobs.get(job)?.record.root ?? job) ?? {};
+    // By its tag: nobody may have been told what became of an ask.
+    const tag = input === undefined ? undefined : readPlan(JSON.parse(input)).tag;
+    return [...(this.#session?.asks ?? [])].some((ask) => ask.job === job || ask.plan.tag === tag);
   }
 
   #unannounced(job: string, answersLost: readonly Request[]): Unannounced {

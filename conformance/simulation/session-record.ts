@@ -106,7 +106,9 @@ export class SessionRecord {
     this.allow(job, jobSeq);
     const reading = this.#readingOf(job);
     // A request sent while the log was being read changes nothing: it simply went on.
-    if ((reading.last === undefined || reading.left) && askedAfter >= reading.endedAt) reading.owed = true;
+    // Nor does the answer to one that was taken back meanwhile.
+    const begins = !reading.left && (reading.last === undefined || reading.wasLeft);
+    if (begins && askedAfter >= reading.endedAt) reading.owed = true;
   }
 
   /** The session has asked for the job's log, be it again. */
@@ -118,7 +120,10 @@ export class SessionRecord {
 
   /** The session wants no more of the job's log. */
   leave(job: string): void {
-    this.#readingOf(job).left = true;
+    const reading = this.#readingOf(job);
+    reading.left = true;
+    // Asked for again, it is the answer to that which says whether anything follows.
+    reading.owed = false;
   }
 
   /** The job's log may follow from after `jobSeq`, if there is more of it. */

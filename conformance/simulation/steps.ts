@@ -133,7 +133,9 @@ function submit({ stage, clients }: Cast): Deed {
     principal: client.principal,
     agent,
     plan: drawPlan(stage, tag),
-    ...((isAuthorityAgent(agent) || stage.chance(0.3)) && { lease: drawLease(drawBy(`lease of ${tag} at ${now}`), now) }),
+    ...((isAuthorityAgent(agent) || stage.chance(0.3)) && {
+      lease: drawLease(drawBy(`lease of ${tag} at ${now}`), now),
+    }),
     ...(key === undefined ? {} : { key }),
     refused: false,
   };

@@ -80,6 +80,11 @@ const CASES = {
   defaultVersion: "a bare name resolves to the default version of the welcome",
   namedVersion: "a version that is named is the one that runs",
   refusal: "a refusal is a session.error with code, message, retryable and request_id",
+  childNamed: "a delegate event names the child, which can be subscribed to",
+  counters: "each currency of a budget begins at the amount that was granted",
+  acceptedEchoes: "the acceptance echoes lease, constraints and the initial budget",
+  childFollows:
+    "with x-leasehold.delegation the child's acceptance and events follow the delegate event, in one sequence",
 } as const;
 
 export const FAULTS: readonly Fault[] = [
@@ -297,6 +302,10 @@ export const FAULTS: readonly Fault[] = [
     what: "never speaks of itself",
     tamper: toClient(drop(({ type }) => type === "session.ping")),
     caughtBy: ["an idle session hears from the runtime within each interval"],
+    hides: [
+      "an operation after the lease has expired fails with LEASE_EXPIRED",
+      "a job that tries something after its lease has expired ends with LEASE_EXPIRED and the final status error",
+    ],
   },
   {
     what: "closes without an acknowledgement",
@@ -401,7 +410,7 @@ export const FAULTS: readonly Fault[] = [
   {
     what: "does not echo the budget",
     tamper: toClient(payloads("job.accepted", (payload) => without(payload, "budget"))),
-    caughtBy: ["the acceptance echoes lease, constraints and the initial budget"],
+    caughtBy: [CASES.acceptedEchoes, CASES.counters],
   },
   {
     what: "makes a trace of its own",
@@ -473,7 +482,7 @@ export const FAULTS: readonly Fault[] = [
   {
     what: "has no history for subscribers",
     tamper: toRuntime(payloads("job.subscribe", (payload) => ({ ...payload, history: false }))),
-    caughtBy: [CASES.replayFrom, CASES.finished],
+    caughtBy: [CASES.replayFrom, CASES.finished, CASES.childNamed],
     hides: [CASES.subscribeOrder],
   },
   {
@@ -551,5 +560,75 @@ export const FAULTS: readonly Fault[] = [
     what: "refuses without saying whether a retry helps",
     tamper: toClient(payloads("session.error", (payload) => without(payload, "retryable"))),
     caughtBy: ["every error carries a code and a retryable boolean", CASES.refusal],
+  },
+  {
+    what: "does not number what tells of a child",
+    tamper: toClient((frame) => [
+      frame.type === "job.accepted" && isPlaced(frame) ? { ...frame, event_seq: undefined } : frame,
+    ]),
+    caughtBy: [CASES.childFollows],
+  },
+  {
+    what: "keeps a child from whoever submitted its tree",
+    tamper: () => () => {
+      const hidden = new Set<unknown>();
+      return {
+        toClient(frame) {
+          if (frame.type === "job.accepted" && isPlaced(frame)) hidden.add(frame.job_id);
+          return hidden.has(frame.job_id) && frame.type !== "job.subscribed" ? [] : [frame];
+        },
+      };
+    },
+    caughtBy: [CASES.childFollows],
+  },
+  {
+    what: "does not name the child in a delegate event",
+    tamper: toClient(bodies("delegate", (body) => without(body, "child_job_id"))),
+    caughtBy: [CASES.childFollows, CASES.childNamed],
+  },
+  {
+    what: "keeps its delegations to itself",
+    tamper: toClient(drop(({ payload }) => payload.kind === "delegate")),
+    caughtBy: [
+      CASES.childFollows,
+      "a delegation is a delegate event of the job that delegates",
+      CASES.childNamed,
+      "a delegated budget beyond what remains is refused, and one within it is not",
+      "a delegated lease may equal the one it comes from",
+    ],
+  },
+  {
+    what: "grants every tool",
+    tamper: toRuntime((frame) => {
+      const lease = frame.payload.lease_request as Fields | undefined;
+      if (frame.type !== "job.submit" || lease === undefined) return [frame];
+      return [{ ...frame, payload: { ...frame.payload, lease_request: { ...lease, "tool.call": ["*"] } } }];
+    }),
+    caughtBy: [
+      "a lease that grants no tools lets no tool be called",
+      "a tool that the lease covers can be called, and another fails with PERMISSION_DENIED",
+      "patterns of tools are globs of names",
+      "a delegation that would widen the lease is refused with LEASE_SUBSET_VIOLATION",
+      "a refused delegation is a failed tool_result, and the job goes on",
+    ],
+  },
+  {
+    what: "knows no budgets",
+    tamper: toRuntime((frame) => {
+      const lease = frame.payload.lease_request as Fields | undefined;
+      if (frame.type !== "job.submit" || lease === undefined) return [frame];
+      return [{ ...frame, payload: { ...frame.payload, lease_request: without(lease, "cost.budget") } }];
+    }),
+    caughtBy: [
+      CASES.counters,
+      "an operation fails with BUDGET_EXHAUSTED once the costs reported have used a budget up, to the last digit",
+      "a cost lowers the counter of its own currency, and no other",
+      "a negative cost gives nothing back",
+      "an exhausted budget is a failed tool_result, and the job goes on",
+      "a delegated budget beyond what remains is refused, and one within it is not",
+      CASES.acceptedEchoes,
+      "job.subscribed shows the lease's constraints and the current budget",
+      "a request that needs a feature outside the intersection is refused with INVALID_REQUEST",
+    ],
   },
 ];

@@ -1,9 +1,8 @@
-/** Reads one file as a stream: its size, its lines, and the notes its authors left themselves. */
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+/** Counts one file: its lines, and the notes its authors left themselves. */
 
-/** A file with a NUL byte in its first chunk (64 KiB) is taken for binary, and read no further. */
+/** A file with a NUL byte among its first bytes (64 KiB) is taken for binary. */
 const NUL = 0;
+const BYTES_SEARCHED_FOR_NUL = 65_536;
 /** Longest part of a line that is looked at; minified files have lines of megabytes. */
 const MAX_LINE_LENGTH = 2_000;
 const MAX_NOTE_LENGTH = 120;
@@ -26,35 +25,24 @@ export interface FileCount {
   readonly notes: readonly Note[];
 }
 
-/** @throws the error of reading, or the signal's reason. */
-export async function countFile(path: string, signal: AbortSignal): Promise<FileCount> {
-  const decoder = new TextDecoder();
+export function countFile(content: Uint8Array): FileCount {
+  const bytes = content.length;
+  if (content.subarray(0, BYTES_SEARCHED_FOR_NUL).includes(NUL)) return { bytes, lines: 0, binary: true, notes: [] };
+
+  const text = new TextDecoder().decode(content);
   const notes: Note[] = [];
-  let bytes = 0;
-  let line = 1;
-  let pending = "";
-  let endsInBreak = true;
-
-  const look = (text: string): void => {
-    const match = notes.length < NOTES_PER_FILE ? NOTE.exec(text) : null;
-    if (match === null) return;
-    const note = (match[2] ?? "").trim().slice(0, MAX_NOTE_LENGTH);
-    notes.push({ kind: match[1] as Note["kind"], line, text: note.toWellFormed() });
-  };
-
-  for await (const chunk of createReadStream(path, { signal }) as AsyncIterable<Buffer>) {
-    if (bytes === 0 && chunk.includes(NUL))
-      return { bytes: (await stat(path)).size, lines: 0, binary: true, notes: [] };
-    bytes += chunk.length;
-    endsInBreak = chunk.at(-1) === 10;
-    const parts = decoder.decode(chunk, { stream: true }).split("\n");
-    for (let index = 0; index < parts.length - 1; index++) {
-      look((pending + parts[index]).slice(0, MAX_LINE_LENGTH));
-      pending = "";
-      line += 1;
+  let lines = 0;
+  for (let from = 0; from < text.length; ) {
+    const end = text.indexOf("\n", from);
+    const next = end === -1 ? text.length : end + 1;
+    lines += 1;
+    const match =
+      notes.length < NOTES_PER_FILE ? NOTE.exec(text.slice(from, Math.min(next, from + MAX_LINE_LENGTH))) : null;
+    if (match !== null) {
+      const note = (match[2] ?? "").trim().slice(0, MAX_NOTE_LENGTH);
+      notes.push({ kind: match[1] as Note["kind"], line: lines, text: note.toWellFormed() });
     }
-    pending = (pending + parts.at(-1)).slice(0, MAX_LINE_LENGTH);
+    from = next;
   }
-  look(pending);
-  return { bytes, lines: endsInBreak ? line - 1 : line, binary: false, notes };
+  return { bytes, lines, binary: false, notes };
 }

@@ -1,14 +1,7 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
-import { readManifests } from "./dependencies.ts";
+import { expect, it } from "vitest";
+import { readManifest } from "./dependencies.ts";
 
-let root: string;
-beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), "manifests-"));
-});
-afterEach(() => rm(root, { recursive: true }));
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 it.each([
   ["package.json", '{ "dependencies": { "b": "1" }, "devDependencies": { "@s/a": "1", "b": "2" } }', ["@s/a", "b"]],
@@ -34,18 +27,16 @@ it.each([
     "module m\ngo 1.22\nrequire a.io/x v1\nrequire (\n\tb.io/y v2 // indirect\n\tc.io/z v0.1.0\n)\n",
     ["a.io/x", "b.io/y", "c.io/z"],
   ],
-] as const)("reads %s", async (name, text, dependencies) => {
-  await writeFile(join(root, name), text);
-  expect(await readManifests(root, [name, "other.txt"], new AbortController().signal)).toEqual([
-    { path: name, dependencies },
-  ]);
+] as const)("reads %s", (name, text, dependencies) => {
+  expect(readManifest(`below/${name}`, bytes(text))).toEqual({ path: `below/${name}`, dependencies });
 });
 
-it("says which manifest it could not read, and why", async () => {
-  await writeFile(join(root, "package.json"), "{");
-  const manifests = await readManifests(root, ["package.json", "gone/go.mod"], new AbortController().signal);
-  expect(manifests).toEqual([
-    { path: "package.json", dependencies: [], problem: expect.stringContaining("JSON") },
-    { path: "gone/go.mod", dependencies: [], problem: expect.stringContaining("ENOENT") },
-  ]);
+it("says which manifest it could not read, and why; other files are none", () => {
+  expect(readManifest("package.json", bytes("{"))).toEqual({
+    path: "package.json",
+    dependencies: [],
+    problem: expect.stringContaining("JSON"),
+  });
+  expect(readManifest("go.mod", new Uint8Array(1_048_577))).toMatchObject({ dependencies: [], problem: "too large" });
+  expect(readManifest("other.txt", bytes("flask"))).toBeUndefined();
 });

@@ -1,10 +1,10 @@
-/** The dependencies that manifests declare. Reads what is written there; resolves and downloads nothing. */
-import { readFile, stat } from "node:fs/promises";
-import { basename, join } from "node:path";
+/** The dependencies that manifests declare. Takes what is written there; resolves and downloads nothing. */
+import { basename } from "node:path";
 
 /** A manifest larger than this, in bytes, is not one that a person wrote. */
 const MAX_MANIFEST_BYTES = 1_048_576;
-const MANIFESTS_READ = 100;
+const DEPENDENCIES_KEPT = 1_000;
+const MAX_NAME_LENGTH = 100;
 
 export interface Manifest {
   readonly path: string;
@@ -21,26 +21,15 @@ const READERS: Readonly<Record<string, (text: string) => readonly string[]>> = {
   "go.mod": fromGoMod,
 };
 
-/** The manifests among `files` (relative to `root`), in their order; at most 100. */
-export async function readManifests(
-  root: string,
-  files: readonly string[],
-  signal: AbortSignal,
-): Promise<readonly Manifest[]> {
-  const manifests: Manifest[] = [];
-  for (const path of files.filter((file) => Object.hasOwn(READERS, basename(file))).slice(0, MANIFESTS_READ)) {
-    signal.throwIfAborted();
-    manifests.push(await readManifest(root, path));
-  }
-  return manifests;
-}
-
-async function readManifest(root: string, path: string): Promise<Manifest> {
+/** @returns undefined for a file that is no manifest, by its name. */
+export function readManifest(path: string, content: Uint8Array): Manifest | undefined {
+  const name = basename(path);
+  const read = Object.hasOwn(READERS, name) ? READERS[name] : undefined;
+  if (read === undefined) return undefined;
+  if (content.length > MAX_MANIFEST_BYTES) return { path, dependencies: [], problem: "too large" };
   try {
-    const file = join(root, path);
-    if ((await stat(file)).size > MAX_MANIFEST_BYTES) return { path, dependencies: [], problem: "too large" };
-    const names = READERS[basename(path)]?.(await readFile(file, "utf8")) ?? [];
-    return { path, dependencies: [...new Set(names)].sort() };
+    const names = read(new TextDecoder().decode(content)).map((each) => each.slice(0, MAX_NAME_LENGTH));
+    return { path, dependencies: [...new Set(names)].sort().slice(0, DEPENDENCIES_KEPT) };
   } catch (error) {
     return { path, dependencies: [], problem: error instanceof Error ? error.message : String(error) };
   }

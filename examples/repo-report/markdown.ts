@@ -6,9 +6,9 @@ export interface Findings {
   readonly title: string;
   readonly total: FolderReport;
   readonly folders: readonly { readonly name: string; readonly report: FolderReport }[];
-  readonly manifests: readonly Manifest[];
   readonly unreadableFolders: readonly string[];
-  readonly truncated: boolean;
+  /** What kept some files from being read; undefined when there were none. */
+  readonly bound: "maxFiles" | "credits" | undefined;
 }
 
 const NOTES_SHOWN = 50;
@@ -16,10 +16,13 @@ const NOTES_SHOWN = 50;
 export function* renderReport(findings: Findings): Generator<string> {
   const { total } = findings;
   yield `# ${inline(findings.title)}\n\n${summarise(total)}.\n`;
-  if (findings.truncated) yield "\n> There are more files than `maxFiles`: the rest was not read.\n";
+  if (findings.bound === "maxFiles") yield "\n> There are more files than `maxFiles`: the rest was not read.\n";
+  if (findings.bound === "credits")
+    yield "\n> There are more files than the credits last for: the rest was not read.\n";
   if (total.unreadable + findings.unreadableFolders.length > 0) {
     yield `\n> Not readable: ${number(total.unreadable)} files, ${number(findings.unreadableFolders.length)} folders.\n`;
   }
+  if (total.tooLarge > 0) yield `\n> Counted by size only, being too large to read: ${number(total.tooLarge)} files.\n`;
 
   const languages = Object.entries(total.languages).sort(([, a], [, b]) => b.lines - a.lines || b.files - a.files);
   yield section(
@@ -49,7 +52,7 @@ export function* renderReport(findings: Findings): Generator<string> {
     ),
   );
   yield section("TODO and FIXME", renderNotes(total));
-  yield section("Declared dependencies", findings.manifests.map(renderManifest).join(""));
+  yield section("Declared dependencies", total.manifests.map(renderManifest).join(""));
 }
 
 export function summarise({ files, lines, bytes, noteCount }: FolderReport): string {

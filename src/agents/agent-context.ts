@@ -10,17 +10,9 @@ import type { LogLevel, Progress } from "./event-bodies.ts";
 import type { GuardedFiles } from "./files/guarded-files.ts";
 import type { GuardedMcpClient, McpClientLike, McpOptions } from "./mcp.ts";
 import type { GuardedModel, LanguageModelLike } from "./model.ts";
+import type { ToolCall } from "./operation.ts";
 import type { ResultEncoding, ResultStream } from "./result-stream.ts";
 import type { ToolSetLike } from "./tool-set.ts";
-
-/** What the function under `ctx.tool` is handed. */
-export interface ToolCall {
-  readonly callId: string;
-  /** Aborts when the job is stopped. */
-  readonly signal: AbortSignal;
-  /** W3C `traceparent` of this call, to be sent along to whatever it asks (§11). */
-  readonly traceparent: string;
-}
 
 /** What the function under `ctx.step` is handed. */
 export interface Step {

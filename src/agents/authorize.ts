@@ -4,10 +4,16 @@ import { canonicalTarget } from "../kernel/authority/targets.ts";
 import type { AgentContext } from "./agent-context.ts";
 import { invalid } from "./event-bodies.ts";
 import { hideTarget } from "./files/file-error.ts";
+import { findPlacesApart } from "./files/places-apart.ts";
 import { resolvePath } from "./files/resolve-path.ts";
 import type { Operate } from "./operation.ts";
 
-export function createAuthorize(host: JobHost, operate: Operate): AgentContext["authorize"] {
+/** @param apart absolute paths of directories that no lease covers. */
+export function createAuthorize(
+  host: JobHost,
+  operate: Operate,
+  apart: readonly string[] = [],
+): AgentContext["authorize"] {
   return async (namespace, target) => {
     if (typeof namespace !== "string" || namespace === "")
       throw invalid("authorize.namespace", "must be a lease namespace");
@@ -15,10 +21,13 @@ export function createAuthorize(host: JobHost, operate: Operate): AgentContext["
     const plain = canonicalTarget(namespace, target);
     const isPath = namespace === "fs.read" || namespace === "fs.write";
     const reached = isPath ? (await resolvePath(target)).canonical : plain;
+    const places = isPath ? await findPlacesApart(apart) : undefined;
     const operation = { namespace, target: reached };
+    const assertNotApart = () => places?.assertNotWithin(reached, namespace, target);
     try {
       const asked = host.guard.check(operation);
       if (asked !== undefined) await asked;
+      assertNotApart();
     } catch {
       // Refused again as an operation, which is what puts it on the log.
       await operate(
@@ -28,7 +37,7 @@ export function createAuthorize(host: JobHost, operate: Operate): AgentContext["
           args: { capability: namespace, target: isPath ? target : plain },
           reword: (refusal) => (reached === plain ? refusal : hideTarget(refusal, target)),
         },
-        () => {},
+        assertNotApart,
       );
     }
   };

@@ -5,7 +5,6 @@ import type { BudgetView, CounterView } from "../kernel/authority/budget-view.ts
 import { formatAmount } from "../kernel/authority/decimal.ts";
 import { assertCostName, type Metric } from "../kernel/job/metric.ts";
 import type { Outside, Report } from "./emission.ts";
-import { invalid } from "./event-bodies.ts";
 
 const DEFAULT_COST_NAME = "cost.charge";
 
@@ -94,12 +93,7 @@ export function createCharge(report: Report): Charge {
     assertCostName(name, "charge.name");
     // All of it is read before any of it is charged.
     const parsed = [...parseAmounts(amounts, "charge.amounts")];
-    if (dimensions !== undefined && typeof dimensions !== "object")
-      throw invalid("charge.dimensions", "must be an object");
-    let room: Promise<void> | undefined;
-    for (const [unit, amount] of parsed) {
-      room = report({ name, value: formatAmount(amount), unit, ...(dimensions && { dimensions }) });
-    }
-    await room;
+    // In this very turn: no operation starts between two of them.
+    await Promise.all(parsed.map(([unit, amount]) => report({ name, value: formatAmount(amount), unit, dimensions })));
   };
 }

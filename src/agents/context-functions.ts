@@ -57,10 +57,11 @@ export function createFunctions(options: {
   readonly maxResultBytes: number;
   readonly prices: PriceTable | undefined;
   readonly files: GuardedFiles | undefined;
+  readonly apart: readonly string[] | undefined;
   readonly span: ActiveSpan | undefined;
   readonly signal: () => AbortSignal;
 }): ContextFunctions {
-  const { host, ids, outside, maxResultBytes, prices, files, span, signal } = options;
+  const { host, ids, outside, maxResultBytes, prices, files, apart, span, signal } = options;
   const emit = createEmit(host, outside);
   const report = createReport(host, outside);
   let made: Operate | undefined;
@@ -116,7 +117,7 @@ export function createFunctions(options: {
       return fetch(input, init);
     },
     get fs() {
-      fs ??= files ?? createFiles(operate);
+      fs ??= files ?? createFiles(operate, apart);
       return fs;
     },
     model(given) {
@@ -139,11 +140,11 @@ export function createFunctions(options: {
       return mcp(client, how);
     },
     authorize(namespace, target) {
-      authorize ??= createAuthorize(host, operate);
+      authorize ??= createAuthorize(host, operate, apart);
       return authorize(namespace, target);
     },
     assertModelAllowed(id) {
-      authorize ??= createAuthorize(host, operate);
+      authorize ??= createAuthorize(host, operate, apart);
       return authorize("model.use", id);
     },
     charge(amounts, how) {

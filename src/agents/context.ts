@@ -29,6 +29,8 @@ export interface ContextOptions {
   readonly prices?: PriceTable | undefined;
   /** Carries out `ctx.fs`. Default: this process, under the host's guard. */
   readonly files?: GuardedFiles;
+  /** Absolute paths of directories that no lease covers: the runtime's own data. Default: none. */
+  readonly apart?: readonly string[];
   /** Runs isolated agents. Default: none can run. */
   readonly isolator?: Isolator;
 }
@@ -38,12 +40,22 @@ export function createContext(
   input: unknown,
   ids: Ids,
   outside: Outside,
-  { maxResultBytes = MAX_STREAMED_BYTES, prices, files }: ContextOptions = {},
+  { maxResultBytes = MAX_STREAMED_BYTES, prices, files, apart }: ContextOptions = {},
   span?: ActiveSpan,
 ): OpenContext {
   let functions: ContextFunctions | undefined;
   const ctx = new JobContext(host, input, span, () => {
-    functions ??= createFunctions({ host, ids, outside, maxResultBytes, prices, files, span, signal: () => ctx.signal });
+    functions ??= createFunctions({
+      host,
+      ids,
+      outside,
+      maxResultBytes,
+      prices,
+      files,
+      apart,
+      span,
+      signal: () => ctx.signal,
+    });
     return functions;
   });
   return {

@@ -104,7 +104,7 @@ describe("fetch under a lease", () => {
     }
   });
 
-  it("is on the log before it is sent: status, place and size, neither query nor body", async () => {
+  it("is on the log before it is sent: status, place and size, neither query nor body [attack-secrets-on-the-log]", async () => {
     answer = (_, response) => void response.writeHead(200, { "content-length": "6" }).end("secret");
     const { ctx, host, calls } = open();
     await (await ctx.fetch(`${here}/a/../b?token=secret`, { method: "POST", body: "secret" })).text();
@@ -123,7 +123,7 @@ describe("fetch under a lease", () => {
     expect(seen[1]?.headers.traceparent).toBe(traceparent);
   });
 
-  it("is refused for what the lease does not cover, however it is written [arcp-9.3-permission-denied]", async () => {
+  it("is refused for what the lease does not cover, however it is written [arcp-9.3-permission-denied] [attack-fetch-spelling]", async () => {
     const { ctx, calls } = openTestContext({ "net.fetch": [`${here}/open/**`] });
     const { host } = new URL(here);
     for (const url of [
@@ -140,15 +140,34 @@ describe("fetch under a lease", () => {
         details: { capability: "net.fetch", patterns: [`${here}/open/**`] },
       });
     }
-    for (const url of ["data:text/plain,hi", "file:///etc/passwd", "/a", `http://user:pass@${host}/open/a`]) {
-      await expect(ctx.fetch(url)).rejects.toMatchObject({ code: "INVALID_REQUEST", details: { field: "url" } });
-    }
-    await expect(ctx.fetch(URL.createObjectURL(new Blob(["a"])))).rejects.toMatchObject({ code: "INVALID_REQUEST" });
+    await expect(ctx.fetch(`http://user:pass@${host}/open/a`)).rejects.toMatchObject({ code: "INVALID_REQUEST" });
     await expect(openTestContext(null).ctx.fetch(`${here}/open/a`)).rejects.toMatchObject(denied);
     expect(seen).toEqual([]);
     expect(calls()).toHaveLength(7);
     await ctx.fetch(`${here}/closed/../open/a`);
     expect(seen).toHaveLength(1);
+  });
+
+  it("fetches nothing but http and https [attack-fetch-scheme]", async () => {
+    const { ctx, host } = openTestContext({ "net.fetch": ["**"] });
+    const blob = URL.createObjectURL(new Blob(["a"]));
+    for (const url of ["data:text/plain,hi", "file:///etc/passwd", blob, "ftp://127.0.0.1/", "about:blank", "/a", ""]) {
+      await expect(ctx.fetch(url)).rejects.toMatchObject({ code: "INVALID_REQUEST", details: { field: "url" } });
+    }
+    expect(host.entries).toEqual([]);
+  });
+
+  it("asks for what it was called with, whatever becomes of the arguments meanwhile", async () => {
+    const url = new URL(`${here}/a`);
+    const init = { method: "PUT", body: "one" };
+    const { ctx } = open({
+      flushed() {
+        url.href = `${there}/b`;
+        Object.assign(init, { method: "DELETE", body: "two" });
+      },
+    });
+    await ctx.fetch(url, init);
+    expect(seen).toMatchObject([{ method: "PUT", path: "/a", body: "one", headers: { host: new URL(here).host } }]);
   });
 
   it("fails as fetch does, and says why", async () => {
@@ -181,7 +200,7 @@ describe("redirects", () => {
     expect(JSON.stringify(host.entries)).not.toContain("secret");
   });
 
-  it.each([301, 302, 303, 307, 308])("lead nowhere outside the lease (%i)", async (status) => {
+  it.each([301, 302, 303, 307, 308])("lead nowhere outside the lease (%i) [attack-fetch-redirect]", async (status) => {
     answer = redirecting(status, `${there}/arrive`);
     const { ctx, calls } = open();
     await expect(ctx.fetch(`${here}/to`)).rejects.toMatchObject({ ...denied, details: { target: `${there}/arrive` } });
@@ -243,7 +262,7 @@ describe("redirects", () => {
     expect(await (await ctx.fetch(`${here}/to`, streamed())).text()).toBe("arrived");
   });
 
-  it("take credentials along within an origin, and to no other", async () => {
+  it("take credentials along within an origin, and to no other [attack-token-to-other-origin]", async () => {
     const headers = { authorization: "Bearer secret", cookie: "a=secret", "x-mine": "yes" };
     const { ctx } = openBoth();
     answer = redirecting(302, "/arrived");

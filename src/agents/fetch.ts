@@ -1,8 +1,8 @@
 /** `ctx.fetch`: the standard `fetch`, each hop of which is an operation under the lease's `net.fetch`. */
 import { canonicalUrl } from "../kernel/authority/targets.ts";
-import type { AgentContext, ToolCall } from "./agent-context.ts";
+import type { AgentContext } from "./agent-context.ts";
 import { guardedResponse } from "./fetched-response.ts";
-import type { Operate } from "./operation.ts";
+import type { Operate, ToolCall } from "./operation.ts";
 import { type Hop, locationOf, nextHop } from "./redirect.ts";
 
 /** As many as browsers follow. */
@@ -11,7 +11,9 @@ export const MAX_REDIRECTS = 20;
 const ignore = (): void => {};
 
 export function createFetch(operate: Operate): AgentContext["fetch"] {
-  return async (input, init = {}) => {
+  return async (input, options = {}) => {
+    // What was asked for is what is sent, whatever becomes of these objects while the record is written.
+    const init = { ...options };
     const given = input instanceof Request ? input : undefined;
     const redirect = init.redirect ?? given?.redirect ?? "follow";
     const aborts = init.signal ?? given?.signal;
@@ -34,7 +36,7 @@ export function createFetch(operate: Operate): AgentContext["fetch"] {
         // The request itself goes with the first hop: it can be used once, and knows more than is repeated here.
         const request =
           redirects === 0
-            ? globalThis.fetch(input, { ...init, headers: sent, redirect: "manual", signal })
+            ? globalThis.fetch(given ?? url, { ...init, headers: sent, redirect: "manual", signal })
             : globalThis.fetch(url, { ...init, method, headers: sent, body, redirect: "manual", signal });
         try {
           return { response: await request, signal };

@@ -107,7 +107,7 @@ const failure = (promise: Promise<unknown>) =>
   );
 
 describe("a tool of a server", () => {
-  it("is called under the name the agent gives the server, with the trace [arcp-11-forwarded]", async () => {
+  it("is called under the name the agent gives the server, with the trace [reading-mcp-targets] [arcp-11-forwarded]", async () => {
     const { host, files, seen } = await createStage(["files/read"]);
     const result = await files.callTool({ name: "read", arguments: { path: "/a" }, _meta: { mine: 1 } });
     expect(result.content).toMatchObject([{ text: "content of /a" }, { data: "aGk=" }]);
@@ -159,7 +159,7 @@ describe("a tool of a server", () => {
 });
 
 describe("what a server has besides", () => {
-  it("is asked for by its kind and name, and its content is not on the log", async () => {
+  it("is asked for by its kind and name, and its content is not on the log [reading-mcp-targets]", async () => {
     const { host, files, seen } = await createStage(["files/resource:file:///a", "files/prompt:greet"]);
     const { contents } = await files.readResource({ uri: "file:///a" });
     expect(contents).toMatchObject([{ text: "secret" }]);

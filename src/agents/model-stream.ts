@@ -10,6 +10,8 @@ export interface StreamEnd {
   /** Bytes of content that were received, as `sizeOf` counts them. */
   readonly received: number;
   readonly finishReason: unknown;
+  /** The model that answered; undefined where the stream does not say. */
+  readonly answeredBy: unknown;
   /** Why the stream failed, where it did. */
   readonly error?: unknown;
 }
@@ -34,7 +36,7 @@ interface Part {
 /** The fields of a part that hold what the model wrote. */
 const CONTENT_FIELDS = ["delta", "input", "data", "text", "result"] as const;
 /** Parts that repeat or wrap what others tell. */
-const NOT_CONTENT: ReadonlySet<unknown> = new Set(["finish", "raw", "error", "response-metadata", "stream-start"]);
+const NOT_CONTENT: ReadonlySet<unknown> = new Set(["raw", "stream-start"]);
 
 const ignore = (): void => {};
 
@@ -44,6 +46,7 @@ export function watchStream<Value>(source: ReadableStream<Value>, watch: StreamW
   let received = 0;
   let usage: ModelUsage = { input: undefined, output: undefined };
   let finishReason: unknown;
+  let answeredBy: unknown;
   let failure: { readonly error: unknown } | undefined;
   let over = false;
   let controller: ReadableStreamDefaultController<Value>;
@@ -52,7 +55,7 @@ export function watchStream<Value>(source: ReadableStream<Value>, watch: StreamW
     if (over) return;
     over = true;
     signal.removeEventListener("abort", stop);
-    await watch.ended({ usage, received, finishReason, ...failed });
+    await watch.ended({ usage, received, finishReason, answeredBy, ...failed });
   };
   function stop(): void {
     controller.error(signal.reason);
@@ -65,6 +68,8 @@ export function watchStream<Value>(source: ReadableStream<Value>, watch: StreamW
       usage = readUsage(part.usage);
       finishReason = part.finishReason;
       await end();
+    } else if (part.type === "response-metadata") {
+      answeredBy = part.modelId;
     } else if (part.type === "error") {
       failure = { error: watch.translate(part.error) };
       return { ...part, ...failure };

@@ -14,6 +14,9 @@ import { createPriceTable } from "./prices.ts";
 import { createTestHost } from "./test-host.ts";
 import { createTools } from "./tool-set.ts";
 
+// What it has to say of v2 is for people.
+Object.assign(globalThis, { AI_SDK_LOG_WARNINGS: false });
+
 type GenerateResult = Awaited<ReturnType<MockLanguageModelV4["doGenerate"]>>;
 type StreamPart =
   Awaited<ReturnType<MockLanguageModelV4["doStream"]>>["stream"] extends ReadableStream<infer Part> ? Part : never;
@@ -109,7 +112,7 @@ const failure = (promise: PromiseLike<unknown>) =>
     (error: unknown) => error,
   );
 
-describe("a model's names", () => {
+describe("a model's names [reading-model-names]", () => {
   it("are its id, and where that has no vendor its provider's before it", () => {
     expect(modelIds({ provider: "openai.chat", modelId: "gpt-5" })).toEqual(["gpt-5", "openai/gpt-5"]);
     expect(modelIds({ provider: "gateway", modelId: "openai/gpt-5" })).toEqual(["openai/gpt-5"]);
@@ -123,7 +126,7 @@ describe("a model's names", () => {
     expect(host.bodies("tool_result")[0]).toMatchObject({ result: { finish_reason: "stop" } });
   });
 
-  it("that no pattern matches are refused, before anything is called [arcp-9.7-permission-denied]", async () => {
+  it("[attack-model-not-named] that no pattern matches are refused, before anything is called [arcp-9.7-permission-denied]", async () => {
     const { model, host, charges } = createStage({ allowed: ["m-2"] });
     const inner = mock({ doGenerate: answer("no") });
     const error = await failure(model(inner).doGenerate({ prompt: PROMPT }));
@@ -136,7 +139,7 @@ describe("a model's names", () => {
 });
 
 describe("a call", () => {
-  it("is charged exactly, before its result is on the log", async () => {
+  it("is charged exactly, before its result is on the log [reading-model-charged] [arcp-14-cost-instrumented]", async () => {
     const { model, host, charges } = createStage({ budget: { USD: 1 } });
     const inner = mock({ doGenerate: answer("yes", { response: { modelId: "m-1-2026" } }) });
     await model(inner).doGenerate({ prompt: PROMPT, maxOutputTokens: 64 });
@@ -166,7 +169,7 @@ describe("a call", () => {
     expect(call?.abortSignal?.aborted).toBe(true);
   });
 
-  it("of a model without a price is refused under any budget, and goes on without one", async () => {
+  it("of a model without a price is refused under any budget, and goes on without one [reading-model-charged]", async () => {
     const inner = mock({ doGenerate: answer("yes") });
     const under = createStage({ budget: { EUR: 1 }, prices: false });
     expect(await failure(under.model(inner).doGenerate({ prompt: PROMPT }))).toMatchObject({
@@ -182,7 +185,7 @@ describe("a call", () => {
     expect(without.charges).toEqual([]);
   });
 
-  it("whose usage is not told is charged for what went over under a budget, and said to be unknown elsewhere", async () => {
+  it("whose usage is not told is charged for what went over under a budget, and said to be unknown elsewhere [reading-model-charged]", async () => {
     const inner = mock({ doGenerate: answer("yes", { usage: UNTOLD }) });
     const under = createStage({ budget: { USD: 1 } });
     await under.model(inner).doGenerate({ prompt: PROMPT });
@@ -214,6 +217,8 @@ describe("a call", () => {
     caller.abort(new Error("enough"));
     expect(await pending).toMatchObject({ message: "enough" });
     expect(charges).toMatchObject([{ amounts: { USD: String((PROMPT_BYTES * 1000) / 1e6) } }]);
+    await failure(model(slow).doGenerate({ prompt: PROMPT, abortSignal: AbortSignal.abort() }));
+    expect([slow.doGenerateCalls.length, charges.length]).toEqual([1, 1]);
   });
 
   it("hands nothing out once the job is stopped", async () => {
@@ -259,10 +264,12 @@ describe("a call", () => {
 describe("a streamed call", () => {
   it("is charged by its last part, before that is handed on", async () => {
     const { model, host, charges } = createStage({ budget: { USD: 1 } });
-    const { stream: parts } = await model(mock({ doStream: stream([text("a"), text("b"), finish()]) })).doStream({
+    const said = { type: "response-metadata" as const, modelId: "m-1-2026" };
+    const { stream: parts } = await model(mock({ doStream: stream([said, text("a"), text("b"), finish()]) })).doStream({
       prompt: PROMPT,
     });
     const reader = parts.getReader();
+    expect((await reader.read()).value).toEqual(said);
     expect((await reader.read()).value).toEqual(text("a"));
     await reader.read();
     expect(charges).toEqual([]);
@@ -271,6 +278,7 @@ describe("a streamed call", () => {
     expect(charges).toMatchObject([{ amounts: { USD: "0.14" } }]);
     expect((await reader.read()).done).toBe(true);
     expect(host.bodies("tool_result")[0]?.result).toEqual({
+      answered_by: "m-1-2026",
       usage: { input_tokens: 100, output_tokens: 20 },
       cost: { USD: "0.14" },
       finish_reason: "stop",

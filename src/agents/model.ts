@@ -106,6 +106,7 @@ async function generate(parts: ModelParts, model: LanguageModelLike, options: Ca
   return parts.operate({ ...call.request, describe: () => told }, async ({ callId, signal, traceparent }) => {
     const meter = createCallMeter(parts, call.ids, callId);
     const sent = sizeSent(options);
+    options.abortSignal?.throwIfAborted();
     let result: GenerateResult;
     try {
       result = await call.model.doGenerate(withContext(options, signal, traceparent));
@@ -115,7 +116,7 @@ async function generate(parts: ModelParts, model: LanguageModelLike, options: Ca
       throw parts.translate(error) ?? error;
     }
     const charged = await meter.charge(readUsage(result.usage), sent, sizeOf(result.content));
-    told = { ...respondent(result), ...charged, finish_reason: finishReasonOf(result.finishReason) };
+    told = { ...respondent(result.response?.modelId), ...charged, finish_reason: finishReasonOf(result.finishReason) };
     return result;
   });
 }
@@ -128,6 +129,7 @@ async function stream(parts: ModelParts, model: LanguageModelLike, options: Call
     const meter = createCallMeter(parts, call.ids, callId);
     const sent = sizeSent(options);
     const translate = (error: unknown): unknown => parts.translate(error) ?? error;
+    options.abortSignal?.throwIfAborted();
     let result: StreamResult;
     try {
       result = await call.model.doStream(withContext(options, signal, traceparent));
@@ -138,10 +140,11 @@ async function stream(parts: ModelParts, model: LanguageModelLike, options: Call
     const watched = watchStream(result.stream, {
       signal,
       translate,
-      async ended({ usage, received, finishReason, error }) {
+      async ended({ usage, received, finishReason, answeredBy, error }) {
         try {
           const charged = await meter.charge(usage, sent, received);
-          if (error === undefined) ended.resolve({ ...charged, finish_reason: finishReasonOf(finishReason) });
+          if (error === undefined)
+            ended.resolve({ ...respondent(answeredBy), ...charged, finish_reason: finishReasonOf(finishReason) });
           else ended.reject(error);
         } catch (failure) {
           ended.reject(failure);
@@ -223,9 +226,9 @@ function sizeSent({ prompt, tools, responseFormat }: CallOptions): number {
   return sizeOf([prompt, tools, responseFormat]);
 }
 
-/** The model that answered, where it has another name than the one that was asked. */
-function respondent({ response }: GenerateResult): { readonly answered_by?: string } {
-  return typeof response?.modelId === "string" ? { answered_by: response.modelId } : {};
+/** The model that answered often has a longer name than the one that was asked. */
+function respondent(modelId: unknown): { readonly answered_by?: string } {
+  return typeof modelId === "string" ? { answered_by: modelId } : {};
 }
 
 /** A text in specification v2, since then `{ unified, raw }`. */

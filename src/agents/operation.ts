@@ -6,11 +6,19 @@
 import type { JobHost } from "../kernel/agents-port.ts";
 import type { Guard, Operation } from "../kernel/authority/guard.ts";
 import type { Ids } from "../platform/world.ts";
-import type { ToolCall } from "./agent-context.ts";
 import { toJobFailure } from "./agent-error.ts";
 import type { Emit } from "./emission.ts";
 import { toJsonText } from "./json-text.ts";
 import { type ActiveSpan, traceparentOf } from "./tracing.ts";
+
+/** What starts an operation is handed, such as the function under `ctx.tool`. */
+export interface ToolCall {
+  readonly callId: string;
+  /** Aborts when the job is stopped. */
+  readonly signal: AbortSignal;
+  /** W3C `traceparent` of this call, to be sent along to whatever it asks (§11). */
+  readonly traceparent: string;
+}
 
 export interface OperationRequest<Result> {
   /** What the guard is asked, in this order; all of it must be allowed. */
@@ -122,15 +130,10 @@ export function createOperate({ host, emit, ids, flush, signal, span: attempt }:
 }
 
 /** In this process the answer is there at once, and what is asked about starts in the same turn. */
-function ask(guard: Guard, operations: readonly Operation[]): undefined | Promise<void> {
-  for (const [index, operation] of operations.entries()) {
-    const asked = guard.check(operation);
-    if (asked !== undefined) return askInTurn(asked, guard, operations.slice(index + 1));
+function ask(guard: Guard, operations: readonly Operation[], from = 0): undefined | Promise<void> {
+  for (let index = from; index < operations.length; index++) {
+    const asked = guard.check(operations[index] as Operation);
+    if (asked !== undefined) return asked.then(() => ask(guard, operations, index + 1));
   }
   return undefined;
-}
-
-async function askInTurn(asked: Promise<void>, guard: Guard, rest: readonly Operation[]): Promise<void> {
-  await asked;
-  for (const operation of rest) await guard.check(operation);
 }

@@ -38,16 +38,16 @@ export const MAX_PRICES = 4_096;
 
 /** A price with so many digits after the point is exact for a single token. */
 const MAX_FRACTION_DIGITS = 24;
+const DECIMAL = new RegExp(`^\\d{1,30}(\\.\\d{1,${MAX_FRACTION_DIGITS}})?$`);
 const PER_TOKENS = 1_000_000n;
 
 const CURRENCY = /^[A-Za-z][A-Za-z0-9_-]{0,31}$/;
-const REQUIRED = ["currency", "input", "output"] as const;
 const OPTIONAL = ["cachedInput", "cacheWrite", "reasoning"] as const;
-const FIELDS: readonly string[] = [...REQUIRED, ...OPTIONAL];
+const FIELDS: readonly string[] = ["currency", "input", "output", ...OPTIONAL];
 
 /** @throws RangeError naming the entry and the field that makes no sense, and what it may be. */
 export function createPriceTable(prices: ModelPrices): PriceTable {
-  const entries = Object.entries(fieldsOf("prices", prices));
+  const entries = Object.entries(asObject("prices", prices));
   if (entries.length > MAX_PRICES) throw new RangeError(`prices must have at most ${MAX_PRICES} entries`);
   const exact = new Map<string, Price>();
   const patterns: { readonly pattern: { matches(id: string): boolean }; readonly price: Price }[] = [];
@@ -70,7 +70,7 @@ export function createPriceTable(prices: ModelPrices): PriceTable {
 }
 
 function createPrice(place: string, given: ModelPrice): Price {
-  const fields = fieldsOf(place, given);
+  const fields: Readonly<Record<string, unknown>> = { ...asObject(place, given) };
   const unknown = Object.keys(fields).find((name) => !FIELDS.includes(name));
   if (unknown !== undefined)
     throw new RangeError(`${place}.${unknown} is no part of a price: there are ${FIELDS.join(", ")}`);
@@ -99,18 +99,14 @@ function createPrice(place: string, given: ModelPrice): Price {
 
 /** Text only: a number has been rounded before anybody could look at it. */
 function readPrice(place: string, name: string, value: unknown): Amount {
-  const [, , fraction = ""] = typeof value === "string" ? (/^(\d+)(?:\.(\d+))?$/.exec(value) ?? []) : [];
-  const shape = typeof value === "string" && /^\d{1,30}(\.\d+)?$/.test(value) && fraction.length <= MAX_FRACTION_DIGITS;
-  if (!shape) {
-    throw new RangeError(
-      `${place}.${name} must be the price of 1,000,000 tokens as text, such as "2.50", with at most ${MAX_FRACTION_DIGITS} digits after the point`,
-    );
-  }
-  return parseAmount(value as string, `${place}.${name}`);
+  const [text] = (typeof value === "string" && DECIMAL.exec(value)) || [];
+  if (text !== undefined) return parseAmount(text, `${place}.${name}`);
+  throw new RangeError(
+    `${place}.${name} must be the price of 1,000,000 tokens as text, such as "2.50", with at most ${MAX_FRACTION_DIGITS} digits after the point`,
+  );
 }
 
-function fieldsOf(place: string, value: unknown): Readonly<Record<string, unknown>> & ModelPrices {
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new RangeError(`${place} must be an object`);
-  return value as Readonly<Record<string, unknown>> & ModelPrices;
+function asObject<Value extends object>(place: string, value: Value): Value {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  throw new RangeError(`${place} must be an object`);
 }

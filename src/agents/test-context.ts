@@ -22,14 +22,18 @@ export interface TestContext {
 /** @param request as in `lease_request`; null for a job without a lease. `expiresInMs` from now on. */
 export function openTestContext(
   request: Readonly<Record<string, readonly string[]>> | null,
-  { expiresInMs, ...options }: TestHostOptions & { readonly expiresInMs?: number } = {},
+  {
+    expiresInMs,
+    apart = [],
+    ...options
+  }: TestHostOptions & { readonly expiresInMs?: number; readonly apart?: readonly string[] } = {},
 ): TestContext {
   const world = createFakeWorld();
   const { clock } = world;
   const lease = request === null ? null : parseLease(request, undefined, clock.now());
   const expiresAt = expiresInMs === undefined ? null : clock.now() + expiresInMs;
   const host = createTestHost({ guard: createGuard({ lease, expiresAt, clock }), ...options, lease });
-  const { ctx } = createContext(host, undefined, world.ids, (run, ...args) => run(...args));
+  const { ctx } = createContext(host, undefined, world.ids, (run, ...args) => run(...args), { apart });
   return {
     ctx,
     host,

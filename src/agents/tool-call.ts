@@ -1,7 +1,7 @@
 /** `ctx.tool`: a function of the agent's own, run as an operation under the lease's `tool.call`. */
-import type { AgentContext, ToolCall } from "./agent-context.ts";
+import type { AgentContext } from "./agent-context.ts";
 import { invalid } from "./event-bodies.ts";
-import type { Operate } from "./operation.ts";
+import type { Operate, ToolCall } from "./operation.ts";
 
 export function createToolCall(operate: Operate): AgentContext["tool"] {
   return async <Result>(name: string, args: unknown, call: (call: ToolCall) => Result | Promise<Result>) => {

@@ -108,6 +108,8 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
   )
     .option("--run <agent>", "submit that agent at once and follow its job")
     .option("--input <json>", `input for --run: ${INPUT_HELP}`)
+    .option("--lease <namespace=pattern>", "authority to grant to --run, as of `submit`; repeatable", collect)
+    .option("--budget <currency:amount>", "what --run may spend, as of `submit`; repeatable", collect)
     .option("--exit", "end after the job of --run, with its exit code")
     .option("--no-reload", "leave agents as they are when their files change")
     .addHelpText("after", example('leasehold dev agents.ts --run word-count --input \'{"text":"to be"}\''))

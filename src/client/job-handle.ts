@@ -190,7 +190,8 @@ export class JobHandle implements Job {
 
   /** Has its parent forget it: it has ended, and is kept no more. */
   leaveParent(): void {
-    this.#parent?.#delegated.forget(this.id);
+    const parent = this.#parent;
+    if (parent !== undefined) parent.#delegated.forget(this.id);
     this.#parent = undefined;
   }
 

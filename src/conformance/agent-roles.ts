@@ -8,8 +8,13 @@
  * - `stream`: streams `input.bytes` bytes of ASCII text (default 1,000) as its result, in several chunks.
  * - `events`: emits at least one event of each kind that an agent can, `progress` among them.
  * - `fail`: fails with an error of no code of its own.
+ * - `acts`: does each of `input.steps`, and goes on with the next when one is refused: `{ tool }` calls a tool of that name
+ *   under the lease, `{ model }` asks to use that model, `{ cost, unit }` reports a metric `cost.conformance`, `{ wait }` does
+ *   nothing for so many ms, whatever happens meanwhile.
+ * - `delegates`: delegates `input.input` to the agent `input.agent` under `input.lease` and, where it is given,
+ *   `input.expires_at`, and waits for its end; succeeds also when that is refused.
  */
-export const AGENT_ROLES = ["echo", "logs", "slow", "stream", "events", "fail"] as const;
+export const AGENT_ROLES = ["echo", "logs", "slow", "stream", "events", "fail", "acts", "delegates"] as const;
 
 export type AgentRole = (typeof AGENT_ROLES)[number];
 
@@ -21,4 +26,6 @@ export const DEFAULT_AGENTS: Readonly<Record<AgentRole, string>> = {
   stream: "tck-stream",
   events: "tck-events",
   fail: "tck-fail",
+  acts: "tck-acts",
+  delegates: "tck-delegates",
 };

@@ -1,6 +1,8 @@
 /** Every case of the suite, in the order in which it runs and reports. */
 import type { ConformanceCase } from "./case.ts";
+import { AUTHORITY_CASES } from "./cases/authority.ts";
 import { CONTROL_CASES } from "./cases/control.ts";
+import { DELEGATION_CASES } from "./cases/delegation.ts";
 import { ERROR_CASES } from "./cases/errors.ts";
 import { EVENT_CASES } from "./cases/events.ts";
 import { HANDSHAKE_CASES } from "./cases/handshake.ts";
@@ -24,6 +26,8 @@ export const CASES: readonly ConformanceCase[] = [
   ...SUBSCRIPTION_CASES,
   ...EVENT_CASES,
   ...RESULT_CASES,
+  ...AUTHORITY_CASES,
+  ...DELEGATION_CASES,
   ...PRINCIPAL_CASES,
   ...ERROR_CASES,
 ];

@@ -1,4 +1,5 @@
 /** Our own agents for the suite: `leasehold serve --conformance-agents` offers them. */
+import type { AgentContext } from "../agents/agent-context.ts";
 import { type AgentDefinition, defineAgent } from "../agents/define-agent.ts";
 import type { Timers } from "../platform/world.ts";
 import { DEFAULT_AGENTS } from "./agent-roles.ts";
@@ -11,6 +12,7 @@ const LONGEST_MS = 600_000;
 const DEFAULT_BYTES = 1_000;
 const MOST_BYTES = 1_048_576;
 const WRITES = 4;
+const MOST_STEPS = 1_000;
 
 export function createConformanceAgents(timers: Timers): readonly AgentDefinition[] {
   const echo = (version: string) =>
@@ -78,7 +80,65 @@ export function createConformanceAgents(timers: Timers): readonly AgentDefinitio
     },
   });
 
-  return [echo("0.9.0"), echo("1.0.0"), logs, slow, stream, events, fail];
+  const acts = defineAgent({
+    name: DEFAULT_AGENTS.acts,
+    version: "1.0.0",
+    async run(ctx, input) {
+      const steps = ((input as { steps?: readonly ActStep[] } | null)?.steps ?? []).slice(0, MOST_STEPS);
+      const outcomes: string[] = [];
+      for (const step of steps) outcomes.push(await outcomeOf(() => act(ctx, step, timers)));
+      return outcomes;
+    },
+  });
+
+  const delegates = defineAgent({
+    name: DEFAULT_AGENTS.delegates,
+    version: "1.0.0",
+    async run(ctx, input) {
+      const { agent = "", lease, expires_at: expiresAt, ...asked } = (input ?? {}) as DelegateInput;
+      return outcomeOf(async () => {
+        const child = await ctx.delegate(agent, asked.input, { lease, expiresAt });
+        await child.result();
+      });
+    },
+  });
+
+  return [echo("0.9.0"), echo("1.0.0"), logs, slow, stream, events, fail, acts, delegates];
+}
+
+interface ActStep {
+  readonly tool?: string;
+  readonly model?: string;
+  readonly cost?: number;
+  readonly unit?: string;
+  readonly wait?: number;
+}
+
+interface DelegateInput {
+  readonly agent?: string;
+  readonly input?: unknown;
+  readonly lease?: Readonly<Record<string, readonly string[]>>;
+  readonly expires_at?: string;
+}
+
+async function act(ctx: AgentContext, { tool, model, cost, unit, wait }: ActStep, timers: Timers): Promise<void> {
+  if (tool !== undefined) await ctx.tool(tool, {}, () => "done");
+  if (model !== undefined) await ctx.assertModelAllowed(model);
+  if (cost !== undefined) {
+    await ctx.metric({ name: "cost.conformance", value: cost, ...(unit === undefined ? {} : { unit }) });
+  }
+  // It does not hear that it is to stop: what is refused then is what some cases look at.
+  if (wait !== undefined) await new Promise<void>((resolve) => void timers.after(Math.min(wait, LONGEST_MS), resolve));
+}
+
+/** `done`, or the code it was refused with. */
+async function outcomeOf(work: () => Promise<void>): Promise<string> {
+  try {
+    await work();
+    return "done";
+  } catch (error) {
+    return String((error as { code?: unknown } | null)?.code ?? error);
+  }
 }
 
 function numberOf(input: unknown, name: string, otherwise: number, most: number): number {

@@ -1,4 +1,5 @@
 /** Runs the cases against one runtime, one after the other, and says how each went. */
+import { FEATURES } from "../protocol/features.ts";
 import type { AgentRole } from "./agent-roles.ts";
 import { Bench, type Probed, type ResumeForm, type Target } from "./bench.ts";
 import type { ConformanceCase } from "./case.ts";
@@ -107,7 +108,8 @@ async function probe(target: Target): Promise<Probed | undefined> {
       throw new Unreachable(`nothing answers at ${target.url}`, { cause });
     });
     peer.drop();
-    const { answer } = await bench.greet();
+    // Vendor features, too: what is not asked for is not offered.
+    const { answer } = await bench.greet({ features: FEATURES });
     if (answer.payload.code === "UNAUTHENTICATED") throw new Unwelcome(`${target.url} refuses the token`);
     if (answer.type !== "session.welcome") return undefined;
     return { welcome: answer, resumeForm: await findResumeForm(bench) };

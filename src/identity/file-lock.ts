@@ -4,7 +4,7 @@
  * guessing whether its holder lives (which a process id from another container could not tell). Only SQLite may open
  * the file: POSIX drops a process's locks on a file when the process closes any other descriptor of it.
  */
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import type { World } from "../platform/world.ts";
 
 /** How long to wait for another holder, in milliseconds. A holder is done within one fsync. */
@@ -18,8 +18,10 @@ function isBusy(error: unknown): boolean {
 }
 
 /** An open transaction that holds the lock, or undefined when another holds it. */
-function tryLock(path: string): DatabaseSync | undefined {
-  const database = new DatabaseSync(path, { timeout: 0 });
+async function tryLock(path: string): Promise<DatabaseSync | undefined> {
+  // Loaded where it is used: an isolated agent imports this package in a process that has no SQLite.
+  const sqlite = await import("node:sqlite");
+  const database = new sqlite.DatabaseSync(path, { timeout: 0 });
   try {
     database.exec("BEGIN EXCLUSIVE");
     return database;
@@ -41,11 +43,11 @@ export async function withFileLock<Result>(
   work: () => Promise<Result>,
 ): Promise<Result> {
   const giveUpAt = world.clock.now() + LOCK_WAIT_MS;
-  let lock = tryLock(path);
+  let lock = await tryLock(path);
   while (lock === undefined) {
     if (world.clock.now() >= giveUpAt) throw busy();
     await new Promise<void>((resolve) => world.timers.after(RETRY_MS, resolve));
-    lock = tryLock(path);
+    lock = await tryLock(path);
   }
   try {
     return await work();

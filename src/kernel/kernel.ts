@@ -177,6 +177,7 @@ export class Kernel {
       table: this.#table,
       runner: this.#runner,
       readJob: (id) => this.readJob(id),
+      requireModelUse: options.requireModelUse,
       beginTrace: options.beginTrace,
     });
     this.#stops = new Stops({ store, log, commits: this.#commits, table: this.#table, runner: this.#runner });

@@ -21,7 +21,8 @@ beforeEach(async () => {
   directory = realpathSync(mkdtempSync(join(tmpdir(), "leasehold-guarded-")));
   await writeFile(join(directory, "a.txt"), "hello");
   const worker = defineAgent({ name: "worker", version: "1.0.0", run: (ctx) => work(ctx) });
-  runtime = await createRuntime({ agents: [worker], store: createMemoryStore() });
+  const data = join(directory, "data");
+  runtime = await createRuntime({ agents: [worker], store: createMemoryStore(), data });
 });
 afterEach(async () => {
   await runtime.close();
@@ -104,6 +105,15 @@ describe("guarded tools in a runtime", () => {
     expect(outcome).toEqual(Array(7).fill("PERMISSION_DENIED"));
     expect(calls).toMatchObject(Array(7).fill({ code: "PERMISSION_DENIED" }));
     expect(await readFile(join(directory, "a.txt"), "utf8")).toBe("hello");
+  });
+
+  it("keep out of the runtime's own data, whatever the lease says", async () => {
+    const { outcome, calls } = await run(
+      async (ctx) => await ctx.fs.write(join(directory, "data/tokens.json"), "[]").catch((error) => error.message),
+      { lease: { "fs.write": ["**"] } },
+    );
+    expect(outcome).toContain("the runtime's own");
+    expect(calls).toMatchObject([{ tool: "fs.write", code: "PERMISSION_DENIED" }]);
   });
 
   it("end a job that does not catch a refusal, with its code and what it was about", async () => {

@@ -97,7 +97,7 @@ it("logs no token, resume token, input, result or anything else of a job [law-no
   const submit = (name: string, input: unknown) => ({
     id: "msg_2",
     type: "job.submit",
-    payload: { agent: name, input },
+    payload: { agent: name, input, lease_request: { "tool.call": ["look-up"] } },
   });
   const answers = await talk(url, [hello(token), submit("careless", { secret: SECRETS.input })], "job.result");
   const welcome = answers[0] as unknown as { session_id: string; payload: { resume_token: string } };

@@ -43,6 +43,11 @@ export interface RuntimeOptions extends CallerOptions {
    * names, defaults and consequences.
    */
   readonly limits?: Partial<SessionLimits & JobLimits & ContentLimits>;
+  /**
+   * Whether a lease has to name `model.use` for its job to use a model (§9.7). `false`: a job whose lease does not name it,
+   * or that has no lease, may use every model. Default: true.
+   */
+  readonly requireModelUse?: boolean;
   /** How long the history of ended jobs is kept. Default: 30 days, and 10 GiB of database; see `RetentionLimits`. */
   readonly retention?: Partial<RetentionLimits>;
   /** Each side of a session is heard at least this often (§6.4), in seconds, at least 1. Default: 30. */
@@ -59,8 +64,6 @@ export interface RuntimeOptions extends CallerOptions {
    * job with a budget can call no model. At most 4,096 entries.
    */
   readonly prices?: ModelPrices;
-  /** Whether a lease has to name `model.use` for any model to be used; if not, one that leaves it out allows all (§9.7). Default: true. */
-  readonly requireModelUse?: boolean;
   /** Default: nothing is logged. */
   readonly log?: Log;
   /** Default: this machine's. */

@@ -99,11 +99,13 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const { contentLimits } = bounds;
   const limit = createConnectionLimit(bounds.maxConnections);
   const tracing = await createTracing();
-  const isolator = createIsolator({ timers: world.timers, log, apart: [resolve(data)] });
+  const apart = [resolve(data)];
+  const isolator = createIsolator({ timers: world.timers, log, apart });
   const agents = createAgentRegistry(options.agents, world, {
     ...contentLimits,
     tracing,
     prices: bounds.prices,
+    apart,
     isolator,
   });
   const visibility = createVisibility(options.observe);
@@ -116,9 +118,9 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     artifacts,
     artifactLimits: contentLimits,
     jobLimits: bounds.jobLimits,
+    requireModelUse: options.requireModelUse,
     retention: bounds.retention,
     agents,
-    requireModelUse: options.requireModelUse,
     world,
     log,
     beginTrace: tracing?.begin,
@@ -223,6 +225,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
       await inProcess.close();
       gateway.close();
       await kernel.close();
+      await isolator.close();
       tracing?.close();
       await Promise.all(closed);
     } finally {

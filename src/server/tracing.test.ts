@@ -80,7 +80,7 @@ async function openSession() {
 
 async function runJob(agent: string, input: unknown, options: SubmitOptions = {}) {
   const session = await openSession();
-  const job = await session.submit(agent, input, options);
+  const job = await session.submit(agent, input, { lease: { "tool.call": ["*"] }, ...options });
   await job.result().catch(() => {});
   return job;
 }
@@ -193,7 +193,7 @@ it("goes on with the same trace, under the same span, in the next process [readi
 it("puts what this process submits under the span that is active there", async () => {
   const runtime = await start();
   await trace.getTracer("test").startActiveSpan("request", async (span) => {
-    await (await runtime.submit("caller", null)).result();
+    await (await runtime.submit("caller", null, { lease: { "tool.call": ["look-up"] } })).result();
     span.end();
   });
   expect(spanNamed("invoke_agent caller").parentSpanContext?.spanId).toBe(idOf(spanNamed("request")));

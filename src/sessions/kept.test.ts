@@ -143,6 +143,29 @@ describe("after its window a session", () => {
     expect((await resumed(welcome)).events).toBe(6 + 2);
   });
 
+  it("has the places that a commit was giving it all the while, when it is taken up before that is done", async () => {
+    store = createMemoryStore();
+    const slow = createFaultyStore(store);
+    runtime = await startTestRuntime({ store: slow, resumeWindowSec: WINDOW_MS / 1000 });
+    const client = runtime.connect();
+    const welcome = await client.open();
+    const { job_id } = (await client.submit("puppet")).payload;
+    await client.settled();
+    slow.hold();
+    await runtime.puppet(job_id).ctx.log("a commit that takes long");
+    await runtime.world.settle();
+    await client.drop();
+    await runtime.world.advance(2 * WINDOW_MS);
+    const back = runtime.connect();
+    back.resume({ ...welcome.payload, last_event_seq: 0 });
+    await back.settled();
+    slow.release();
+    const { payload } = (await back.settled()).find(({ type }) => type === "session.welcome") as Welcome;
+    await back.drop();
+    const again = await resumed({ ...welcome, payload: { ...welcome.payload, ...payload } }, 1);
+    expect(again.codes).toEqual([]);
+  });
+
   it("may cancel its jobs still, once it is resumed", async () => {
     await begin();
     const client = runtime.connect();

@@ -260,6 +260,8 @@ export class SessionRegistry {
   }
 
   async #load(id: SessionId): Promise<Session | undefined> {
+    // A commit that began while it was in memory may be giving it places still: what is read after it has them all.
+    await this.#betweenCommits();
     const stored: StoredSession | undefined = await this.#kernel.readSession(id);
     // Ended while it was being read: what was read is no more.
     if (stored === undefined || !this.#loading.has(id)) return undefined;
@@ -268,6 +270,11 @@ export class SessionRegistry {
     this.#enter(session);
     this.park(session);
     return session;
+  }
+
+  /** Resolves when no commit is under way. */
+  #betweenCommits(): Promise<void> {
+    return new Promise((resolve) => this.#kernel.plan(() => void resolve()));
   }
 
   #closeForgottenWindowsIn(delayMs: number): void {

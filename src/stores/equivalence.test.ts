@@ -7,7 +7,18 @@ import { expect, it } from "vitest";
 import type { JobRecord } from "../kernel/job/job-record.ts";
 import type { CommitBatch, CommitOutcome, JobQuery, Store } from "../kernel/ports.ts";
 import { aDecision } from "./contract/audit.ts";
-import { aChunk, aCommand, aFollow, aJob, anArtifact, anUpdate, aSegment, aSession } from "./contract/rows.ts";
+import {
+  aBudget,
+  aChunk,
+  aCommand,
+  aFollow,
+  aHold,
+  aJob,
+  anArtifact,
+  anUpdate,
+  aSegment,
+  aSession,
+} from "./contract/rows.ts";
 import { createMemoryStore } from "./memory/memory-store.ts";
 import { openSqliteStore } from "./sqlite/sqlite-store.ts";
 
@@ -40,6 +51,13 @@ const step = fc.oneof(
     id: job,
     name: fc.constantFrom("one", "two"),
     value: fc.constantFrom("1", null),
+  }),
+  fc.record({ type: fc.constant("budget" as const), id: job, spent: fc.constantFrom("1", "0.5") }),
+  fc.record({
+    type: fc.constant("hold" as const),
+    id: job,
+    hold: fc.constantFrom("h1", "h2", "del"),
+    state: fc.constantFrom("open" as const, "settled" as const, "released" as const),
   }),
   fc.record({
     type: fc.constant("artifact" as const),
@@ -138,6 +156,8 @@ async function toBatch(store: Store, steps: readonly Step[], claims: CommitBatch
       chunks: of("chunk").map(({ id, count }) => aChunk(id, take(heads, id, count), count)),
       steps: of("step").map(({ id, name, value }) => ({ job: id, name, value })),
       artifacts: of("artifact").map(({ id, job: of, size, content }) => anArtifact(id, of, { size, sha256: content })),
+      budgets: of("budget").map(({ id, spent }) => aBudget(id, spent)),
+      holds: of("hold").map(({ id, hold, state }) => aHold(id, hold, { state })),
       sessions: of("session").map(({ type: _, session: id, ...fields }) => aSession(id, fields)),
       follows: of("follow").map(({ session: id, id: followed, cursor, mayCancel, since }) =>
         aFollow(id, followed, cursor, mayCancel, since),
@@ -195,6 +215,8 @@ async function allReads(store: Store) {
     ),
     keys: await Promise.all(["k", "l"].map((key) => store.readIdempotency("t/me", key))),
     steps: await Promise.all(JOBS.map(async (id) => sorted(await store.readSteps(id)))),
+    budgets: [...(await store.readBudgets(JOBS)).entries()].toSorted(([one], [other]) => (one < other ? -1 : 1)),
+    holds: await Promise.all(JOBS.map((id) => store.readHolds(id))),
     artifacts: await Promise.all(ARTIFACTS.map((id) => store.readArtifact(id))),
     artifactSums: await Promise.all(JOBS.map((id) => store.sumArtifacts(id))),
     named: [...(await store.findNamedContents(CONTENTS))].toSorted(),

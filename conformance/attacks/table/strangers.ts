@@ -25,6 +25,12 @@ export const STRANGER_ATTACKS = [
       "Reads the environment, its own and the runtime's.",
       "Its own is empty, the runtime's is out of reach.",
     ],
+    [
+      "runtime-data",
+      "client",
+      "Submits a job under a lease for every path, whose agent reads and writes the runtime's data directory by ctx.fs.",
+      "Refused: no lease covers it.",
+    ],
     ["store-file", "isolated", "Opens the runtime's data directory.", "Refused."],
     [
       "token-to-other-origin",

@@ -22,6 +22,14 @@ export const WITHIN_LEASE_ATTACKS = attacksOn("law-within-lease", [
     "Swaps a granted directory for a symlink between check and use.",
     "What was opened is verified: nothing outside is read or written.",
   ],
+  ["fs-pipes", "agent", "Opens pipes, sockets and devices as files.", "Refused, and nobody waits for them."],
+  [
+    "raw-fs",
+    "isolated",
+    "Imports `node:fs` and `node:sqlite`, and opens what its lease does not name.",
+    "Refused by Node, the runtime's own files as any others.",
+  ],
+  ["raw-signals", "isolated", "Sends signals to the runtime, opens its debugger, becomes another user.", "Refused."],
   [
     "fetch-redirect",
     "upstream",

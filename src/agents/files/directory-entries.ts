@@ -24,16 +24,23 @@ export interface FileFacts {
   readonly modifiedAt: number;
 }
 
+export interface ListOptions {
+  readonly maxEntries: number;
+  readonly signal: AbortSignal;
+  /** What is not to be told of: a canonical path. */
+  isHidden(path: string): boolean;
+}
+
 /** Sorted by name; without files that are just being written. @throws CodedError INVALID_REQUEST beyond `maxEntries`. */
 export async function listDirectory(
   canonical: string,
-  { maxEntries, signal }: { readonly maxEntries: number; readonly signal: AbortSignal },
+  { maxEntries, signal, isHidden }: ListOptions,
 ): Promise<readonly DirectoryEntry[]> {
   await using directory = await holdDirectory(canonical);
   const entries: DirectoryEntry[] = [];
   for await (const entry of await opendir(directory.path)) {
     signal.throwIfAborted();
-    if (entry.name.startsWith(UNFINISHED)) continue;
+    if (entry.name.startsWith(UNFINISHED) || isHidden(posix.join(canonical, entry.name))) continue;
     if (entries.length === maxEntries) {
       throw new CodedError("INVALID_REQUEST", `path has more than ${maxEntries} entries`, {
         details: { field: "path", limit: maxEntries },

@@ -6,9 +6,8 @@ import { posix } from "node:path";
 import type { Operation } from "../../kernel/authority/guard.ts";
 import { canonicalPath, MAX_TARGET_LENGTH } from "../../kernel/authority/targets.ts";
 import { Turnstile } from "../../kernel/turnstile.ts";
-import type { ToolCall } from "../agent-context.ts";
 import { invalid } from "../event-bodies.ts";
-import type { Operate } from "../operation.ts";
+import type { Operate, ToolCall } from "../operation.ts";
 import {
   type DirectoryEntry,
   type FileFacts,
@@ -19,6 +18,7 @@ import {
 } from "./directory-entries.ts";
 import { hideTarget, toFileError } from "./file-error.ts";
 import { type HeldDirectory, holdDirectory } from "./held-directory.ts";
+import { findPlacesApart, type PlacesApart } from "./places-apart.ts";
 import { notRegular, readFileIn } from "./read-file.ts";
 import { type ResolvedPath, resolveEntry, resolvePath } from "./resolve-path.ts";
 import { appendFileIn, replaceFileIn, type WriteOptions } from "./write-file.ts";
@@ -28,7 +28,7 @@ export const DEFAULT_MAX_READ_BYTES = 67_108_864;
 /** Largest `maxBytes`: what is read is held in memory. */
 const MOST_READ_BYTES = 1_073_741_824;
 /** A directory with more entries cannot be listed. */
-export const MAX_LISTED_ENTRIES = 100_000;
+const MAX_LISTED_ENTRIES = 100_000;
 /** How many of a job's file operations go on at a time; further ones wait. Each holds a file open. */
 export const MAX_OPEN_FILES = 64;
 
@@ -42,7 +42,7 @@ export interface ReadOptions {
  * and never with contents. Nothing but regular files is read or written: pipes, sockets and devices are refused.
  *
  * The lease has to cover the place that a path leads to, with `..` and symbolic links followed as the system does; a
- * hard link is a second name of a file, and by that name it is covered.
+ * hard link is a second name of a file, and by that name it is covered. The runtime's own data no lease covers.
  *
  * All reject with CodedError LEASE_EXPIRED, BUDGET_EXHAUSTED or PERMISSION_DENIED when the lease does not allow it, or when
  * the path was exchanged at that moment; with INVALID_REQUEST for a wrong argument; with the job's stop reason after a
@@ -79,17 +79,20 @@ interface FileOperation<Result> {
   /** What is touched. Default: the place itself. */
   readonly targets?: (at: ResolvedPath) => readonly string[];
   readonly describe: (result: Result) => Readonly<Record<string, unknown>> | undefined;
-  readonly run: (at: ResolvedPath, call: ToolCall) => Promise<Result>;
+  readonly run: (at: ResolvedPath, call: ToolCall, places: PlacesApart) => Promise<Result>;
 }
 
-export function createFiles(operate: Operate): GuardedFiles {
+/** @param apart absolute paths of directories that no lease covers. */
+export function createFiles(operate: Operate, apart: readonly string[] = []): GuardedFiles {
   const turnstile = new Turnstile(MAX_OPEN_FILES);
+  let finding: Promise<PlacesApart> | undefined;
 
   const use = async <Result>(operation: FileOperation<Result>): Promise<Result> => {
     const { tool, namespace, path, resolve = resolvePath, targets, describe, run } = operation;
     const plain = checkPath(tool, path);
     return await turnstile.run(async () => {
-      const at = await resolve(path);
+      finding ??= findPlacesApart(apart);
+      const [at, places] = await Promise.all([resolve(path), finding]);
       const touched = targets?.(at) ?? [at.canonical];
       const linked = at.canonical !== plain;
       return await operate<Result>(
@@ -101,8 +104,9 @@ export function createFiles(operate: Operate): GuardedFiles {
           reword: (refusal) => (linked ? hideTarget(refusal, path) : refusal),
         },
         async (call) => {
+          places.assertNotWithin(at.canonical, namespace, path);
           try {
-            return await run(at, call);
+            return await run(at, call, places);
           } catch (error) {
             throw toFileError(error, tool, path);
           }
@@ -156,7 +160,8 @@ export function createFiles(operate: Operate): GuardedFiles {
         namespace: "fs.read",
         path,
         describe: ({ length }) => ({ entries: length }),
-        run: ({ canonical }, { signal }) => listDirectory(canonical, { maxEntries: MAX_LISTED_ENTRIES, signal }),
+        run: ({ canonical }, { signal }, places) =>
+          listDirectory(canonical, { maxEntries: MAX_LISTED_ENTRIES, signal, isHidden: places.has }),
       }),
     stat: (path) =>
       use({

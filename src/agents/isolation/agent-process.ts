@@ -3,7 +3,9 @@
  * what became of it, and waits to be ended. Ends by itself when the pipe does, and so with its runtime.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
+import { registerHooks } from "node:module";
 import { Socket } from "node:net";
+import { extname } from "node:path";
 import type { AgentReturn } from "../../kernel/agents-port.ts";
 import { createSystemWorld } from "../../platform/system-world.ts";
 import { CodedError } from "../../protocol/errors.ts";
@@ -22,6 +24,9 @@ import { RemoteHost } from "./remote-host.ts";
 
 /** The runtime is believed: the bound is that of one text in this process. */
 const MAX_LINE_BYTES = 512 * 1_048_576;
+
+/** What agents get by the name of this package. */
+const PACKAGE = new URL(`./agent-package${extname(import.meta.url)}`, import.meta.url).href;
 
 const { reallyExit } = process as unknown as { reallyExit(code: number): never };
 const outside = AsyncLocalStorage.snapshot();
@@ -91,6 +96,10 @@ function tell(returned: AgentReturn): void {
 }
 
 confine();
+registerHooks({
+  resolve: (specifier, context, next) =>
+    specifier === "leasehold" ? { url: PACKAGE, shortCircuit: true } : next(specifier, context),
+});
 installStrayFailureHandler({ onUnowned: fail });
 readLines(pipe, MAX_LINE_BYTES, (line) => {
   const message = JSON.parse(line) as ToAgent;

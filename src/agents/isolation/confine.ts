@@ -1,10 +1,11 @@
 /**
  * Takes away what Node's permission model leaves to a process: signals to others, above all to the runtime, which one of
- * them would make open a debugger; other processes' priorities; other users' rights. To be called before any code of an
+ * them would make open a debugger; other processes' priorities; other users' rights; flags of the engine. To be called before any code of an
  * agent is loaded.
  */
 import { syncBuiltinESMExports } from "node:module";
 import os from "node:os";
+import v8 from "node:v8";
 
 /** Of `process`. Those that the permission model refuses as well stand here in case a later Node does not. */
 const REMOVED_FROM_PROCESS = [
@@ -27,6 +28,8 @@ const REMOVED_FROM_PROCESS = [
 export function confine(): void {
   for (const name of REMOVED_FROM_PROCESS) if (name in process) refuse(process, name, `process.${name}`);
   refuse(os, "setPriority", "os.setPriority");
+  // Among V8's flags are ways past its own bounds.
+  refuse(v8, "setFlagsFromString", "v8.setFlagsFromString");
   // What `import { kill } from "node:process"` gives is a copy.
   syncBuiltinESMExports();
 }

@@ -2,8 +2,10 @@
 import type { AgentReturn, RunnableAgent } from "../../kernel/agents-port.ts";
 import { CodedError } from "../../protocol/errors.ts";
 import { createContext } from "../context.ts";
+import { inlineReturn } from "../inline-return.ts";
 import { MAX_STREAMED_BYTES } from "../result-stream.ts";
 import type { AgentRun } from "../run-agent.ts";
+import { checkWithSchema } from "../schema-check.ts";
 import { createFileCalls } from "./file-calls.ts";
 
 /** What a client sent, and what the agent's schema made of it. The process has a schema of its own to make the same of it. */
@@ -57,7 +59,7 @@ export async function runIsolated({
   }
   // Its functions stand on the real host, in this process.
   const context = createContext(host, undefined, ids, outside, options, span);
-  return await isolator.run({
+  const returned = await isolator.run({
     agent,
     isolation,
     host,
@@ -71,4 +73,9 @@ export async function runIsolated({
     traceParent: span?.traceparent.split("-").slice(2).join("-"),
     calls: createFileCalls(() => context.ctx.fs),
   });
+  if (isolation.isLoadedHere || definition.output === undefined || !("result" in returned)) return returned;
+  // Of an agent whose code is not known here, nothing else has checked it by this schema.
+  const value: unknown = JSON.parse(returned.result ?? "null");
+  const checked = await checkWithSchema(definition.output, value, { field: "output", agent, code: "INTERNAL_ERROR" });
+  return inlineReturn(agent, checked);
 }

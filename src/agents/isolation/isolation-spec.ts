@@ -24,6 +24,8 @@ export interface Isolation {
   /** A `file:` URL. */
   readonly module: string;
   readonly memoryMb: number;
+  /** False where the module is loaded by the agent's process alone, and the definition is all that is known of it. */
+  readonly isLoadedHere: boolean;
 }
 
 /**
@@ -46,7 +48,7 @@ export function isolationOf(agent: string, { isolate, module, memoryMb }: Isolat
       `agent ${agent}: memoryMb is ${String(memoryMb)}: it must be a whole number from ${least} to ${most}`,
     );
   }
-  return { module: fileUrlOf(agent, module), memoryMb: megabytes };
+  return { module: fileUrlOf(agent, module), memoryMb: megabytes, isLoadedHere: true };
 }
 
 function fileUrlOf(agent: string, module: string | URL | undefined): string {

@@ -5,6 +5,8 @@ import type { IsolatedRun, Supervisor, SupervisorOptions } from "./supervisor.ts
 export interface Isolator {
   /** See `Supervisor.run`. */
   run(run: IsolatedRun): Promise<AgentReturn>;
+  /** To be called once no job runs any more: what is left of their processes is killed. */
+  close(): Promise<void>;
 }
 
 export function createIsolator(options: SupervisorOptions): Isolator {
@@ -13,6 +15,9 @@ export function createIsolator(options: SupervisorOptions): Isolator {
     async run(run) {
       supervisor ??= import("./supervisor.ts").then(({ createSupervisor }) => createSupervisor(options));
       return await (await supervisor).run(run);
+    },
+    async close() {
+      (await supervisor)?.close();
     },
   };
 }

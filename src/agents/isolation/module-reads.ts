@@ -45,7 +45,7 @@ async function findFiles(module: string): Promise<ReadonlySet<string>> {
     const source = await readFile(file, "utf8");
     for (const [, , specifier = ""] of source.matchAll(SPECIFIER)) {
       const named = await findNamed(specifier, file);
-      if (named !== undefined && isOpen(named, root)) found.add(named);
+      if (named !== undefined && (isOpen(named, root) || isOpen(named, dirname(module)))) found.add(named);
     }
   }
   return found;

@@ -60,19 +60,23 @@ export interface IsolatedRun {
 export interface Supervisor {
   /** Rejects with what the agent threw, how its process ended, or the stop reason. */
   run(run: IsolatedRun): Promise<AgentReturn>;
+  /** Kills what still runs, and starts nothing more. */
+  close(): void;
 }
 
 export function createSupervisor({ timers, log, apart }: SupervisorOptions): Supervisor {
   const memory = createMemoryWatch(timers);
   const orphans = createOrphanWatch(log);
-  /** By module: its source is looked at once. */
-  const moduleReads = new Map<string, Promise<readonly string[]>>();
+  /** By definition, since a later one may have been loaded from other source: each is looked at once. */
+  const moduleReads = new WeakMap<Isolation, Promise<readonly string[]>>();
+  const alive = new Set<ChildProcess>();
+  let isClosed = false;
 
-  function readsOf(path: string): Promise<readonly string[]> {
-    const found = moduleReads.get(path) ?? findModuleReads(path);
-    moduleReads.set(path, found);
+  function readsOf(isolation: Isolation, module: string): Promise<readonly string[]> {
+    const found = moduleReads.get(isolation) ?? findModuleReads(module);
+    moduleReads.set(isolation, found);
     // What could not be read may be there the next time.
-    found.catch(() => moduleReads.delete(path));
+    found.catch(() => moduleReads.delete(isolation));
     return found;
   }
 
@@ -82,7 +86,7 @@ export function createSupervisor({ timers, log, apart }: SupervisorOptions): Sup
     const real = await Promise.all(apart.map((path) => realpath(path).catch(() => path)));
     const left = [...apart, ...real];
     const [reads, leased, writes] = await Promise.all([
-      readsOf(module),
+      readsOf(isolation, module),
       findLeasePaths(grants["fs.read"] ?? [], left),
       findLeasePaths(grants["fs.write"] ?? [], left),
     ]);
@@ -95,6 +99,7 @@ export function createSupervisor({ timers, log, apart }: SupervisorOptions): Sup
     const module = await moduleOf(agent, isolation.module);
     const flags = await flagsFor(run, module);
     host.signal.throwIfAborted();
+    if (isClosed) throw new CodedError("INTERNAL_ERROR", "the runtime is closing");
     const child = spawn(process.execPath, [...flags, ENTRY], {
       env: {},
       stdio: ["ignore", "pipe", "pipe", "pipe"],
@@ -113,6 +118,7 @@ export function createSupervisor({ timers, log, apart }: SupervisorOptions): Sup
     const hosted = new HostedAgent({ host, writer, agent, maxResultBytes: run.maxResultBytes, calls: run.calls });
     const output = new AgentOutput(log, host.job.id);
     const kill = (): void => void child.kill("SIGKILL");
+    alive.add(child);
     const unwatch = orphans.watch(pid);
     goFirst(pid);
     const relax = memory.watch(pid, isolation.memoryMb, () => {
@@ -131,6 +137,7 @@ export function createSupervisor({ timers, log, apart }: SupervisorOptions): Sup
     if (child.stderr !== null) output.follow(child.stderr, "stderr");
     pipe.on("error", () => {});
     void ended.then(() => {
+      alive.delete(child);
       unwatch();
       relax();
       host.signal.removeEventListener("abort", stop);
@@ -154,11 +161,17 @@ export function createSupervisor({ timers, log, apart }: SupervisorOptions): Sup
       return await hosted.outcome;
     } finally {
       // Whatever it may still be doing: its job is over.
-      if (!host.signal.aborted) kill();
+      kill();
     }
   }
 
-  return { run };
+  return {
+    run,
+    close() {
+      isClosed = true;
+      for (const child of alive) child.kill("SIGKILL");
+    },
+  };
 }
 
 async function begin(

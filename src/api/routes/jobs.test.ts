@@ -19,7 +19,18 @@ const busy = anAgent("busy", async (host: JobHost) => {
   await host.flush();
   return new Promise((resolve) => host.signal.addEventListener("abort", () => resolve({})));
 });
-const AGENTS = [echo, deaf, failing, busy];
+/** Spends, delegates to one that runs on, and runs on. */
+const planner = anAgent("planner", async (host: JobHost) => {
+  host.report({ name: "cost.model", value: "0.1", unit: "USD" });
+  await host.delegate({ agent: "deaf", input: null, leaseRequest: { "cost.budget": ["USD:0.5"] } });
+  return new Promise((resolve) => host.signal.addEventListener("abort", () => resolve({})));
+});
+const needy = {
+  ...echo,
+  name: "needy",
+  needs: [{ namespace: "fs.read", why: "the files", suggest: () => ["/work/**"] }],
+};
+const AGENTS = [echo, deaf, failing, busy, planner, needy];
 
 /** Resolves once the job's log has so many entries. */
 async function reach({ kernel }: TestApi, job: string, entries: number): Promise<void> {
@@ -135,6 +146,32 @@ describe("GET /api/jobs/{job_id}", () => {
       latest_status: { phase: "reading", message: "three of four", job_seq: 3, ts: "2026-01-01T00:00:00.000Z" },
       children: [],
     });
+  });
+
+  it("tells how its budget stands, and of its tree [arcp-7.6-authority-descriptor]", async () => {
+    const api = await createTestApi({ agents: AGENTS });
+    const lease_request = { "agent.delegate": ["*"], "cost.budget": ["USD:1.00", "credits:3"] };
+    const job = await api.submit("planner", { lease_request });
+    await reach(api, job, 3);
+    const { json } = await api.call(`/api/jobs/${job}`);
+    expect(json.budget).toEqual({
+      USD: { granted: "1", spent: "0.1", held: "0.5", remaining: "0.9", available: "0.4" },
+      credits: { granted: "3", spent: "0", held: "0", remaining: "3", available: "3" },
+    });
+    const [child] = json.children;
+    expect(json.children).toEqual([
+      { job_id: child.job_id, delegate_id: expect.any(String), agent: "deaf@1.0.0", status: "running" },
+    ]);
+    expect((await api.call(`/api/jobs/${child.job_id}`)).json).toMatchObject({
+      parent_job_id: job,
+      root_job_id: job,
+      delegate_id: child.delegate_id,
+      budget: { USD: { granted: "0.5", remaining: "0.5" } },
+    });
+    const ids = async (query: string) =>
+      (await api.call(`/api/jobs?${query}`)).json.jobs.map(({ job_id }: { job_id: string }) => job_id);
+    expect(await ids(`parent=${job}`)).toEqual([child.job_id]);
+    expect(await ids(`root=${job}`)).toEqual([child.job_id, job]);
   });
 
   it("tells why it ended", async () => {
@@ -292,6 +329,25 @@ describe("POST /api/jobs/{job_id}:cancel", () => {
     const job = await submit("deaf");
     expect(await call(`/api/jobs/${job}:cancel`, { method: "POST", body: { why: "x" } })).toMatchObject({
       status: 400,
+    });
+  });
+});
+
+describe("POST /api/jobs", () => {
+  it("is refused with the lease that would do when the agent needs more", async () => {
+    const { call } = await createTestApi({ agents: AGENTS });
+    const body = { agent: "needy", input: 1, lease_request: { "tool.call": ["grep"] } };
+    expect(await call("/api/jobs", { method: "POST", body })).toMatchObject({
+      status: 403,
+      json: {
+        error: {
+          code: "PERMISSION_DENIED",
+          details: {
+            needs: { "fs.read": "the files" },
+            lease_request: { "tool.call": ["grep"], "fs.read": ["/work/**"] },
+          },
+        },
+      },
     });
   });
 });

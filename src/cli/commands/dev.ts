@@ -4,6 +4,7 @@
  */
 import { resolve } from "node:path";
 import { type AgentFiles, createAgentFiles } from "../../agents/agent-files.ts";
+import type { SubmitOptions } from "../../client/submission.ts";
 import { createDevToken } from "../../identity/dev-token.ts";
 import { reloadOnChange } from "../agent-reload.ts";
 import { CliError, usageError } from "../cli-error.ts";
@@ -16,6 +17,7 @@ import type { CliIo } from "../io.ts";
 import { openSessionAt } from "../open-session.ts";
 import { readCallers } from "../options/callers.ts";
 import { readJson } from "../options/input.ts";
+import { readBudget, readLease } from "../options/lease.ts";
 import { openLog } from "../options/logging.ts";
 import { colorsFor } from "../render/colors.ts";
 import { jsonLine, safeLine } from "../render/sanitize.ts";
@@ -26,9 +28,16 @@ import { type ServerOptions, type Serving, startServing } from "../serving.ts";
 interface DevOptions extends ServerOptions {
   readonly run?: string;
   readonly input?: string;
+  readonly lease?: readonly string[];
+  readonly budget?: readonly string[];
   readonly exit?: boolean;
   /** False: agents stay as they were loaded at the start. */
   readonly reload: boolean;
+}
+
+/** What `--run` submits. */
+interface Submission extends Pick<SubmitOptions, "lease" | "budget"> {
+  readonly input: unknown;
 }
 
 const ENV_FILE = ".env.local";
@@ -95,23 +104,34 @@ function loadFailure(error: unknown): string {
 /** Submits the job of `--run` as any client would, and follows it. */
 async function run(
   { run: agent = "", json = false }: DevOptions,
-  input: unknown,
+  { input, ...submission }: Submission,
   target: Target,
   signal: AbortSignal,
   io: CliIo,
 ): Promise<ExitCode> {
   await using session = await openSessionAt(target, signal, io);
-  const job = await session.submit(agent, input, { signal });
+  const job = await session.submit(agent, input, { ...submission, signal });
   return await followJob(job, { json }, signal, io);
 }
 
 /** Serves until SIGINT, SIGTERM or SIGHUP; with `--run --exit` until the job has ended, with the job's exit code. */
 export async function dev(files: readonly string[], options: DevOptions, io: CliIo): Promise<ExitCode> {
   const { json = false } = options;
-  if (options.run === undefined && (options.exit || options.input !== undefined)) {
-    throw usageError("--exit and --input belong to --run", "name the agent to run, such as --run repo-report");
+  const { input, lease, budget } = options;
+  if (
+    options.run === undefined &&
+    (options.exit || input !== undefined || lease !== undefined || budget !== undefined)
+  ) {
+    throw usageError(
+      "--exit, --input, --lease and --budget belong to --run",
+      "name the agent to run, such as --run repo-report",
+    );
   }
-  const input = options.input === undefined ? undefined : await readJson(options.input, "the input", io);
+  const submission: Submission = {
+    input: input === undefined ? undefined : await readJson(input, "the input", io),
+    lease: readLease(lease ?? [], undefined),
+    budget: readBudget(budget ?? []),
+  };
   using interrupt = listenForInterrupt(io, ["output-closed"]);
   await refuseSecond(io);
   const hasEnvFile = loadEnvFile(io);
@@ -133,7 +153,7 @@ export async function dev(files: readonly string[], options: DevOptions, io: Cli
     greet(serving, { token: devToken.token, hasEnvFile, json }, io);
     if (options.run !== undefined) {
       try {
-        const exitCode = await run(options, input, target, ending, io);
+        const exitCode = await run(options, submission, target, ending, io);
         if (options.exit) return exitCode;
       } catch (error) {
         if (options.exit) throw error;

@@ -16,7 +16,7 @@ function grantedOf(lease: Job["lease"]): ReadonlyMap<string, string> {
 }
 
 /** Such as `1.42 of 5.00 USD left`. Amounts are the runtime's numbers, and may be rounded. */
-export function budgetText(currency: string, remaining: number, granted: string | undefined): string {
+function budgetText(currency: string, remaining: number, granted: string | undefined): string {
   const of = granted === undefined ? "" : ` of ${granted}`;
   return safeLine(`${remaining}${of} ${currency} left`);
 }

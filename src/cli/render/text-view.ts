@@ -15,6 +15,9 @@ import { printableResult } from "./result-text.ts";
 import { safeLine } from "./sanitize.ts";
 import { createScreen } from "./screen.ts";
 
+/** A job may have more currencies: at its bottom a terminal has room for a few lines. */
+const GAUGES_SHOWN = 3;
+
 export function createTextView({ stdout, world }: CliIo): JobView {
   const colors = colorsFor(stdout);
   const { live } = stdout;
@@ -29,7 +32,7 @@ export function createTextView({ stdout, world }: CliIo): JobView {
 
   function drawBottom(room: number): string {
     const bar = progress === undefined ? [] : [progressBar(progress, room, colors)];
-    const gauges = followed === undefined ? [] : budgetGauges(followed, room, colors);
+    const gauges = followed === undefined ? [] : budgetGauges(followed, room, colors).slice(0, GAUGES_SHOWN);
     return [...bar, ...gauges, ...childLines.underWay(room)].join("\n");
   }
 
@@ -45,8 +48,8 @@ export function createTextView({ stdout, world }: CliIo): JobView {
   }
 
   function lines(texts: readonly string[]): void {
-    for (const text of texts) screen.line(text);
     screen.bottom(drawBottom);
+    for (const text of texts) screen.line(text);
   }
 
   return {

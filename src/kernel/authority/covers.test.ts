@@ -59,6 +59,8 @@ describe("a child's pattern", () => {
     ["net.fetch", ["http://*:*/**", "https://*:*/**"], "**", "yes"],
     ["net.fetch", ["http://*/**", "https://*/**"], "**", "no"],
     ["x-acme.db", ["users/*"], "users/a*", "yes"],
+    ["x-acme.db", ["?**", "/**"], "**", "yes"],
+    ["x-acme.db", ["?", "?*?"], "**", "no"],
   ] as const)("of %s, under %j: %s: %s", (namespace, parents, child, verdict) => {
     expect(covers(namespace, parents, child)).toBe(verdict);
   });
@@ -179,12 +181,12 @@ describe("what is sampled from a covered pattern is matched by the parent's", ()
       }),
       { numRuns: 1_000 },
     );
-    expect(sampled).toBeGreaterThan(50);
+    expect(sampled).toBeGreaterThan(20);
   });
 });
 
 describe("the cost of covering", () => {
-  test("is bounded: what takes longer is not decided, and so not allowed", () => {
+  test("[attack-hard-cover] is bounded: what takes longer is not decided, and so not allowed", () => {
     const parents = Array.from({ length: 30 }, (_, index) => `*${"a".repeat(900)}${index}`);
     const effort: Effort = { steps: 0 };
     expect(createCover("x-a.b", parents).covers(`*${"a".repeat(1_000)}`, effort)).toBe("too-hard");

@@ -109,6 +109,10 @@ class Union {
 
   /** With the states that are reached without a character, and without those that are superfluous. */
   #settle(reached: readonly number[]): States {
+    // Nearly always: one literal after the other.
+    const [only] = reached;
+    if (only === undefined) return reached;
+    if (reached.length === 1 && (this.#tokens[only] as number) >= ONE && !this.#endings[only]) return reached;
     const all = new Set<number>();
     const waiting = [...reached];
     for (let state = waiting.pop(); state !== undefined; state = waiting.pop()) {
@@ -160,13 +164,15 @@ function search(child: Int32Array, union: Union, start: States, effort: Effort):
     waiting.push({ state, states });
   };
 
-  visit(0, start);
+  // Not among those seen: no target is empty, so to match nothing yet tells nothing, here and not when it comes back here.
+  const beginning = { state: 0, states: start };
+  if (!union.isUniversal(start)) waiting.push(beginning);
   for (let pair = waiting.pop(); pair !== undefined; pair = waiting.pop()) {
     const { states } = pair;
     // From where nothing matches any more, the child's glob still goes on to its end somehow.
     if (states.length === 0) return "no";
     const open = settleChild(child, pair.state);
-    if (open.includes(child.length) && !union.accepts(states)) return "no";
+    if (pair !== beginning && open.includes(child.length) && !union.accepts(states)) return "no";
     for (const point of pointsOf(child, open)) {
       effort.steps += 1 + states.length;
       if (effort.steps > MAX_COVER_STEPS) return "too-hard";

@@ -8,8 +8,8 @@ import { CodedError } from "../../protocol/errors.ts";
 export type Amount = bigint;
 
 /** Most digits of one amount before the point, and after it. More is refused with INVALID_REQUEST. */
-export const MAX_WHOLE_DIGITS = 30;
-export const MAX_FRACTION_DIGITS = 30;
+const MAX_WHOLE_DIGITS = 30;
+const MAX_FRACTION_DIGITS = 30;
 
 /** Longest text that is looked at, in UTF-16 units: room for digits that count for nothing, such as leading zeros. */
 const MAX_TEXT_LENGTH = 128;

@@ -30,7 +30,8 @@ describe("lease_request (§9.2)", () => {
 
   test("keeps every reserved namespace and a vendor's, as it was written", () => {
     const request = {
-      ...Object.fromEntries(LEASE_NAMESPACES.map((namespace) => [namespace, ["a/**", "b?"]])),
+      ...Object.fromEntries(LEASE_NAMESPACES.map((namespace) => [namespace, ["/a/**", "/b?"]])),
+      "net.fetch": ["HTTPS://X.org:443/a/**"],
       "cost.budget": ["USD:5.00", "credits:1000"],
       "x-acme.db": ["users"],
     };
@@ -49,8 +50,12 @@ describe("lease_request (§9.2)", () => {
     [{ "fs.read": [] }, 'lease_request["fs.read"]'],
     [{ "fs.read": "**" }, 'lease_request["fs.read"]'],
     [{ "fs.read": null }, 'lease_request["fs.read"]'],
-    [{ "fs.read": ["a", ""] }, 'lease_request["fs.read"][1]'],
-    [{ "fs.read": ["a", 1] }, 'lease_request["fs.read"][1]'],
+    [{ "fs.read": ["/a", ""] }, 'lease_request["fs.read"][1]'],
+    [{ "fs.read": ["/a", 1] }, 'lease_request["fs.read"][1]'],
+    [{ "fs.read": ["/a", "b"] }, 'lease_request["fs.read"][1]'],
+    [{ "fs.write": ["/a/../b"] }, 'lease_request["fs.write"][0]'],
+    [{ "net.fetch": ["x.org"] }, 'lease_request["net.fetch"][0]'],
+    [{ "tool.call": ["\ud800"] }, 'lease_request["tool.call"][0]'],
     [["fs.read"], "lease_request"],
     ["fs.read", "lease_request"],
   ])("refuses %j", (request, field) => {
@@ -59,10 +64,14 @@ describe("lease_request (§9.2)", () => {
 
   test("is bounded in every length and count", () => {
     const many = (length: number): string[] => Array.from({ length }, (_, index) => `p${index}`);
-    expect(refusal({ "fs.read": many(LEASE_LIMITS.patterns) })).toBe("accepted");
-    expect(refusal({ "fs.read": many(LEASE_LIMITS.patterns + 1) })).toBe('lease_request["fs.read"]');
-    expect(refusal({ "fs.read": ["p".repeat(LEASE_LIMITS.patternLength)] })).toBe("accepted");
-    expect(refusal({ "fs.read": ["p".repeat(LEASE_LIMITS.patternLength + 1)] })).toBe('lease_request["fs.read"][0]');
+    const { patterns, patternLength, patternsLength } = LEASE_LIMITS;
+    expect(refusal({ "tool.call": many(patterns) })).toBe("accepted");
+    expect(refusal({ "tool.call": many(patterns + 1) })).toBe('lease_request["tool.call"]');
+    expect(refusal({ "tool.call": ["p".repeat(patternLength)] })).toBe("accepted");
+    expect(refusal({ "tool.call": ["p".repeat(patternLength + 1)] })).toBe('lease_request["tool.call"][0]');
+    const long = new Array<string>(patternsLength / patternLength).fill("p".repeat(patternLength));
+    expect(refusal({ "tool.call": long, "model.use": long })).toBe("accepted");
+    expect(refusal({ "tool.call": [...long, "p"] })).toBe('lease_request["tool.call"]');
     const vendors = (count: number): object => Object.fromEntries(many(count).map((name) => [`x-acme.${name}`, ["*"]]));
     expect(refusal(vendors(LEASE_LIMITS.namespaces))).toBe("accepted");
     expect(refusal(vendors(LEASE_LIMITS.namespaces + 1))).toBe("lease_request");

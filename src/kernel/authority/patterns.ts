@@ -201,6 +201,8 @@ function readHost(scheme: string, name: string): string | undefined {
 function findUrlPathProblem(path: string): string | undefined {
   if (/[#\\]/.test(path))
     return "must hold no # and no \\: a fragment is not part of what is checked, and a path has /";
+  if (/\?[^/?=]*=/.test(path))
+    return "must hold no query: it is not part of what is checked, and ? stands for one character";
   if (STRAY_PERCENT.test(path)) return "must have two hexadecimal digits after each %";
   const segments = canonicalEscapes(path).split("/");
   if (segments.includes(".") || segments.includes("..")) {

@@ -36,7 +36,7 @@ const PARENT = {
   "x-acme.db": ["users/*"],
 };
 
-describe("a delegated lease [arcp-9.4-subset] [arcp-9.4-violation] [arcp-10-bounded]", () => {
+describe("a delegated lease [arcp-9.4-subset] [arcp-9.4-violation] [reading-subset-equality]", () => {
   test.each([
     [{ "fs.read": ["/workspace/src/**", "/etc/hosts"] }],
     [{ "net.fetch": ["https://a.x.org/b/*"] }],

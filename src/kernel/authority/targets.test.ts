@@ -133,7 +133,7 @@ describe("a URL", () => {
     );
   });
 
-  test("keeps its place whatever way it is written, for every pattern", () => {
+  test("[attack-fetch-spelling] keeps its place whatever way it is written, for every pattern", () => {
     const name = fc.string({ unit: fc.constantFrom("a", "b", "-", "~", ".", "_", "é"), minLength: 1, maxLength: 4 });
     const segments = fc.array(
       name.filter((text) => !/^\.+$/.test(text)),

@@ -101,8 +101,10 @@ export class Attempt implements JobHost {
     return this.#active.append(kind, name, body);
   }
 
-  report(metric: Metric): Promise<void> | undefined {
+  report({ name, value, unit, dimensions }: Metric): Promise<void> | undefined {
     this.#assertRunning();
+    // Read once: a getter may say something else to the log than to the counters.
+    const metric = { name, value, unit, dimensions };
     const body = metricBody(metric);
     this.#admitEntry("metric", body);
     return this.#active.report(metric, body);

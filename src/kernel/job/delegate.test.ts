@@ -229,6 +229,33 @@ describe("a delegation [arcp-10-delegate-event]", () => {
     });
   });
 
+  it("has the place of one that was refused before it, where a later attempt looks for it", async () => {
+    const test = await delegating({ restart: "always", jobLimits: { maxLiveChildren: 1 } });
+    const { delegate } = bound(test.planner.host());
+    const first = await settled(test, delegate({ agent: "endless", input: 1 }));
+    await expect(settled(test, delegate({ agent: "echo", input: 2 }))).rejects.toMatchObject({
+      code: "INTERNAL_ERROR",
+    });
+    await settled(test, first.cancel());
+    const child = await settled(test, delegate({ agent: "echo", input: 2 }));
+    const later = await test.crash();
+    const again = await settled(later, test.planner.host().delegate({ agent: "echo", input: 2 }));
+    expect(again.jobId).toBe(child.jobId);
+  });
+
+  it("takes an input as long as a client's, and none longer", async () => {
+    const test = await delegating({});
+    const { delegate } = bound(test.planner.host());
+    const long = "x".repeat(1_048_574);
+    const child = await settled(test, delegate({ agent: "endless", input: long }));
+    expect((await test.log(test.job.id)).at(0)?.payload.body).not.toHaveProperty("input");
+    expect(await test.store.readInput(child.jobId)).toBe(JSON.stringify(long));
+    await expect(settled(test, delegate({ agent: "endless", input: `${long}x` }))).rejects.toMatchObject({
+      code: "INVALID_REQUEST",
+      details: { field: "input" },
+    });
+  });
+
   it("is made anew under a key whose delegation was refused", async () => {
     const test = await delegating({ jobLimits: { maxLiveChildren: 1 } });
     const { delegate } = bound(test.planner.host());

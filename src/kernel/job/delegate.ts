@@ -22,6 +22,10 @@ import { ancestorsOf } from "./job-tree.ts";
 import { assertNeeds } from "./needs.ts";
 import { assertRuntime, textOf } from "./submission-checks.ts";
 
+/** Longest input of a child, in UTF-16 units of JSON: about what a client's frame could hold. */
+const MAX_INPUT_LENGTH = 1_048_576;
+/** Delegations of one job in all, each of which leaves a row until the job's history goes. Further ones are refused. */
+const MAX_DELEGATIONS = 10_000;
 /** Longest input that is repeated in the `delegate` event, in UTF-16 units of JSON; the child has it whole in any case. */
 const MAX_INPUT_TOLD = 65_536;
 const MAX_KEY_LENGTH = 256;
@@ -86,10 +90,18 @@ export class Delegations {
         { details: { field: "key" } },
       );
     }
+    if (this.#known.size >= MAX_DELEGATIONS) {
+      throw new CodedError("INVALID_REQUEST", `a job may delegate ${MAX_DELEGATIONS} times`, {
+        details: { limit: MAX_DELEGATIONS },
+      });
+    }
     const child = this.#delegate(request, key, digest);
     this.#known.set(key, { digest, child: () => child });
     // What was refused was never made: the key is free again.
-    child.catch(() => this.#known.delete(key));
+    child.catch(() => {
+      this.#known.delete(key);
+      this.#giveBack(key, digest);
+    });
     return child;
   }
 
@@ -99,12 +111,23 @@ export class Delegations {
     return `${digest}/${ordinal}`;
   }
 
+  /** A later attempt, to which nothing is refused, must find what this one is going to make in this one's place. */
+  #giveBack(key: string, digest: string): void {
+    const last = (this.#ordinals.get(digest) ?? 0) - 1;
+    if (key === `${digest}/${last}`) this.#ordinals.set(digest, last);
+  }
+
   async #delegate(request: DelegateRequest, key: string, digest: string): Promise<DelegatedJob> {
     const { agents, world, table, limits, requireModelUse } = this.#parts;
     const { job: parent, guard } = this.#delegator;
     const agent = agents.resolve(request.agent);
     if (request.maxRuntimeSec !== undefined) assertRuntime(request.maxRuntimeSec);
     const text = textOf(request.input);
+    if (text !== undefined && text.length > MAX_INPUT_LENGTH) {
+      throw new CodedError("INVALID_REQUEST", `input must have at most ${MAX_INPUT_LENGTH} characters of JSON`, {
+        details: { field: "input", limit: MAX_INPUT_LENGTH },
+      });
+    }
     const input = await agent.parseInput(text === undefined ? undefined : JSON.parse(text));
 
     // From here to the commit nothing waits: what the guard and the counters say holds.
@@ -117,7 +140,8 @@ export class Delegations {
     const lease = deriveLease(leaseOf(parent.record), request.leaseRequest, request.leaseConstraints, now, {
       requireModelUse,
     });
-    assertNeeds(agent, lease, input, parent.purse !== undefined || (lease?.budget ?? null) !== null);
+    const budgeted = parent.purse !== undefined || (lease?.budget ?? null) !== null;
+    assertNeeds(agent, lease, input, { budgeted, requireModelUse });
     const id = world.ids.next("job");
     const delegateId = world.ids.next("del");
     const purse = openPurse(parent, id, lease, () => table.touch(id));

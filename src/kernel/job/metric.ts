@@ -11,8 +11,8 @@ export interface Metric {
   /** Finite. A decimal as text, such as `"0.0234"`, goes on the log with exactly these digits. */
   readonly value: number | string;
   /** Of a cost, its currency. */
-  readonly unit?: string;
-  readonly dimensions?: Readonly<Record<string, string | number | boolean>>;
+  readonly unit?: string | undefined;
+  readonly dimensions?: Readonly<Record<string, string | number | boolean>> | undefined;
 }
 
 /**

@@ -58,7 +58,17 @@ describe("a lease that lacks what the agent needs", () => {
   it("does where a ceiling is all the budget, or another job's counter moves", () => {
     const agent = { name: "report", version: "1", needs: [MONEY] };
     expect(() => assertNeeds(agent, parseLease(undefined, { max_budget: "USD:1" }, 0), null)).not.toThrow();
-    expect(() => assertNeeds(agent, null, null, true)).not.toThrow();
+    expect(() => assertNeeds(agent, null, null, { budgeted: true })).not.toThrow();
+  });
+
+  it("does without model.use where the runtime does not require it [arcp-9.7-absence-forbids]", () => {
+    const agent = {
+      name: "chat",
+      version: "1",
+      needs: [{ namespace: "model.use", why: "to think", suggest: () => ["*"] }],
+    };
+    expect(() => assertNeeds(agent, null, null)).toThrow("model.use (to think)");
+    expect(() => assertNeeds(agent, null, null, { requireModelUse: false })).not.toThrow();
   });
 
   it.each([

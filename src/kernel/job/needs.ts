@@ -17,8 +17,14 @@ export interface Need {
 /** A longer lease is told in the details alone, in UTF-16 units. */
 const MAX_LEASE_SHOWN = 2_000;
 
+export interface NeedsOptions {
+  /** The job's costs move some counter, be it another job's. Default: that the lease has a budget. */
+  readonly budgeted?: boolean;
+  /** Whether a model may be used without `model.use` (§9.7). Default: true, it may not. */
+  readonly requireModelUse?: boolean | undefined;
+}
+
 /**
- * @param budgeted the job's costs move some counter, be it another job's.
  * @throws CodedError PERMISSION_DENIED with details `{ needs: { namespace: why }, lease_request }`, a whole lease: what was
  * granted, and what is missing; INTERNAL_ERROR when the agent suggests what is no lease.
  */
@@ -26,12 +32,13 @@ export function assertNeeds(
   agent: { readonly name: string; readonly version: string; readonly needs?: readonly Need[] | undefined },
   lease: Lease | null,
   input: unknown,
-  budgeted = lease !== null && lease.budget !== null,
+  { budgeted = lease !== null && lease.budget !== null, requireModelUse = true }: NeedsOptions = {},
 ): void {
   if (agent.needs === undefined) return;
-  const missing = agent.needs.filter(({ namespace }) =>
-    namespace === "cost.budget" ? !budgeted : lease?.grants[namespace] === undefined,
-  );
+  const missing = agent.needs.filter(({ namespace }) => {
+    if (namespace === "cost.budget") return !budgeted;
+    return lease?.grants[namespace] === undefined && (namespace !== "model.use" || requireModelUse);
+  });
   if (missing.length === 0) return;
   const name = `${agent.name}@${agent.version}`;
   const suggested = missing.map((need) => [need.namespace, suggestionOf(name, need, input)] as const);
@@ -73,7 +80,7 @@ function remedyOf(
   const json = JSON.stringify(whole);
   if (json.length > MAX_LEASE_SHOWN) return "A lease that would do is in details.lease_request";
   const options = suggested.flatMap(([namespace, patterns]) =>
-    patterns.map((pattern) => `--lease '${namespace}=${pattern}'`),
+    patterns.map((pattern) => `--lease '${`${namespace}=${pattern}`.replaceAll("'", "'\\''")}'`),
   );
   return `This lease_request would do: ${json}; on the command line, add ${options.join(" ")}`;
 }

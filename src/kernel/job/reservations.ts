@@ -19,7 +19,7 @@ import { assertCostName, type Metric } from "./metric.ts";
 /** Reservations a job may have open at a time, over all its attempts. Further ones are refused. */
 export const MAX_OPEN_RESERVATIONS = 256;
 /** Reservations of one job in all, each of which leaves a row until the job's history goes. Further ones are refused. */
-export const MAX_RESERVATIONS = 100_000;
+const MAX_RESERVATIONS = 100_000;
 const MAX_KEY_LENGTH = 256;
 const DEFAULT_COST_NAME = "cost.reservation";
 

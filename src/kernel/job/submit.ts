@@ -59,6 +59,7 @@ export class Submissions {
   readonly #runner: Runner;
   readonly #readJob: (id: JobId) => Promise<JobRecord | undefined>;
   readonly #beginTrace: BeginTrace | undefined;
+  readonly #requireModelUse: boolean | undefined;
   /** Submissions with a key that are not durable yet, by principal and key: a repeat waits for them. */
   readonly #underWay = new Map<string, Promise<unknown>>();
 
@@ -74,6 +75,7 @@ export class Submissions {
     runner: Runner;
     readJob: (id: JobId) => Promise<JobRecord | undefined>;
     beginTrace?: BeginTrace | undefined;
+    requireModelUse?: boolean | undefined;
   }) {
     this.#agents = options.agents;
     this.#store = options.store;
@@ -82,6 +84,7 @@ export class Submissions {
     this.#runner = options.runner;
     this.#readJob = options.readJob;
     this.#beginTrace = options.beginTrace;
+    this.#requireModelUse = options.requireModelUse;
   }
 
   /**
@@ -149,7 +152,7 @@ export class Submissions {
     if (request.maxRuntimeSec !== undefined) assertRuntime(request.maxRuntimeSec);
     const parsing = agent.parseInput(request.input);
     const input = parsing instanceof Promise ? await parsing : parsing;
-    assertNeeds(agent, lease, input);
+    assertNeeds(agent, lease, input, { requireModelUse: this.#requireModelUse });
 
     const principal = principalKey(request.principal);
     this.#runner.assertRoom(principal, agent);

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { JsonObject } from "../../protocol/fields.ts";
 import { createMemoryStore, type MemoryStore } from "../../stores/memory/memory-store.ts";
+import { createFaultyStore, type FaultyStore } from "../../testing/faulty-store.ts";
 import { ALL_FEATURES, isPlaced, type Placed, type TestClient, theOne } from "../test-client.ts";
 import { startTestRuntime, type TestRuntime } from "../test-runtime.ts";
 import { TestSession } from "../test-session.ts";
@@ -10,11 +11,13 @@ const LEASE = { lease_request: { "agent.delegate": ["*"], "cost.budget": ["USD:5
 const WITHOUT = ALL_FEATURES.filter((feature) => feature !== "x-leasehold.delegation");
 
 let store: MemoryStore;
+let faulty: FaultyStore;
 let runtime: TestRuntime;
 
 beforeEach(async () => {
   store = createMemoryStore();
-  runtime = await startTestRuntime({ store });
+  faulty = createFaultyStore(store);
+  runtime = await startTestRuntime({ store: faulty });
 });
 
 async function opened(options: { features?: readonly string[]; token?: string } = {}): Promise<TestClient> {
@@ -33,6 +36,7 @@ async function delegated(parent: string, options: object = {}): Promise<string> 
   return (await child).jobId;
 }
 
+const isLag = (payload: Placed["payload"]): boolean => "kind" in payload && payload.body.phase === "back_pressure";
 const told = ({ type, job_id, payload }: Placed): unknown[] =>
   type === "job.event" ? [job_id, payload.kind] : [job_id, type];
 
@@ -135,6 +139,69 @@ describe("a session that negotiated x-leasehold.delegation [reading-delegation]"
   });
 });
 
+describe("a client that does not read", () => {
+  it("gets every child once and in order when it reads again", async () => {
+    const client = runtime.connect({ overloadBytes: 5_000 });
+    await client.open();
+    const parent = await submitPuppet(client);
+    client.line.stall();
+    const children: string[] = [];
+    for (let count = 0; count < 30; count++) {
+      const child = await delegated(parent);
+      await runtime.puppet(child).ctx.log("x".repeat(200));
+      runtime.puppet(child).finish();
+      children.push(child);
+    }
+    await runtime.world.settle();
+    client.line.resume();
+    const frames = (await client.settled()).filter(isPlaced);
+    expect(streamProblems(frames)).toEqual([]);
+    const accepted = frames.filter(({ type }) => type === "job.accepted").map(({ job_id }) => job_id);
+    expect(accepted).toEqual(children);
+    expect(frames.filter(({ type }) => type === "job.result")).toHaveLength(30);
+    for (const child of children) {
+      const own = frames.filter(({ job_id, payload }) => job_id === child && !isLag(payload)).map(({ type }) => type);
+      expect(own).toEqual(["job.accepted", "job.event", "job.result"]);
+    }
+  });
+});
+
+describe("a commit that is held, or fails [law-commit-then-publish]", () => {
+  it("lets nothing of a child leave", async () => {
+    const client = await opened();
+    const parent = await submitPuppet(client);
+    faulty.hold();
+    const delegating = runtime.puppet(parent).ctx.delegate("puppet", null);
+    expect(await client.settled()).toEqual([]);
+    faulty.release();
+    expect((await client.settled()).filter(isPlaced).map(told)).toEqual([
+      [parent, "delegate"],
+      [(await delegating).jobId, "job.accepted"],
+    ]);
+  });
+
+  it("leaves no trace of a child that was not stored, and the stream intact", async () => {
+    const client = await opened();
+    const parent = await submitPuppet(client);
+    faulty.failNext();
+    const delegating = runtime.puppet(parent).ctx.delegate("puppet", null);
+    const refused = expect(delegating).rejects.toMatchObject({ code: "INTERNAL_ERROR" });
+    const frames = (await client.settled()).filter(isPlaced);
+    await refused;
+    expect(frames.filter(({ type }) => type === "job.accepted")).toEqual([]);
+    expect(streamProblems(frames)).toEqual([]);
+    expect(runtime.errors.splice(0)).not.toEqual([]);
+    const next = await submitPuppet(client);
+    const child = await delegated(next);
+    const later = (await client.settled()).filter(isPlaced);
+    expect(later.map(told)).toEqual([
+      [next, "delegate"],
+      [child, "job.accepted"],
+    ]);
+    expect(streamProblems([...frames, ...later])).toEqual([]);
+  });
+});
+
 describe("a session that was away", () => {
   it("gets children of that time when it is back, each once, and what they did", async () => {
     const client = await opened();
@@ -205,7 +272,7 @@ describe("a session that did not submit the tree, or did not negotiate the featu
     }
   });
 
-  it("may cancel a child where it submitted the tree, and not where it watches [arcp-7.6-no-cancel-authority]", async () => {
+  it("may cancel a child where it submitted the tree, and not where it watches [arcp-7.6-no-authority]", async () => {
     const features = WITHOUT.filter((feature) => feature !== "x-leasehold.control");
     const plain = await opened({ features });
     const child = await delegated(await submitPuppet(plain));

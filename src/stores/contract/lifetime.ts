@@ -1,7 +1,7 @@
 /** Commits are whole or nothing, and outlive the store that took them. */
 import { describe, expect, it } from "vitest";
 import { aDecision } from "./audit.ts";
-import { aChunk, aCommand, aFollow, aJob, anUpdate, aSegment, aSession } from "./rows.ts";
+import { aBudget, aChunk, aCommand, aFollow, aHold, aJob, anUpdate, aSegment, aSession } from "./rows.ts";
 import { COMMITTED, type Subject } from "./subject.ts";
 
 export function describeLifetime(subject: Subject): void {
@@ -77,6 +77,8 @@ export function describeLifetime(subject: Subject): void {
       await expect(subject.store.readChunks({ job: "a", after: 0, limit: 1 })).rejects.toThrow("closed");
       await expect(subject.store.readIdempotency("t/me", "k")).rejects.toThrow("closed");
       await expect(subject.store.readSteps("a")).rejects.toThrow("closed");
+      await expect(subject.store.readBudgets(["a"])).rejects.toThrow("closed");
+      await expect(subject.store.readHolds("a")).rejects.toThrow("closed");
       await expect(subject.store.readSession("s")).rejects.toThrow("closed");
       await expect(subject.store.readSegments("s", 0, 1)).rejects.toThrow("closed");
       await expect(subject.store.listSessions()).rejects.toThrow("closed");
@@ -97,6 +99,7 @@ export function describeLifetime(subject: Subject): void {
         segments: [aSegment("s", 1, 2, "a", 1), aSegment("s", 3, 5, "a", 3)],
       });
       await subject.put({ releases: [{ session: "s", upTo: 2 }], steps: [{ job: "a", name: "one", value: null }] });
+      await subject.put({ budgets: [aBudget("a", "1.5")], holds: [aHold("a", "h")] });
       await subject.store.claimTrees("n1");
       const reopened = await subject.reopen();
       expect(await reopened.readJob("a")).toEqual(job);
@@ -108,6 +111,8 @@ export function describeLifetime(subject: Subject): void {
         follows: [aFollow("s", "a", 5, true)],
       });
       expect(await reopened.readSteps("a")).toEqual([{ job: "a", name: "one", value: null }]);
+      expect((await reopened.readBudgets(["a"])).get("a")).toEqual(aBudget("a", "1.5"));
+      expect(await reopened.readHolds("a")).toEqual([aHold("a", "h")]);
       expect(await reopened.readCommands("n1")).toEqual([aCommand("x", "a")]);
       expect(await reopened.commit({ claims: [{ root: "a", epoch: 1 }], rows: {} })).toEqual({
         committed: false,

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { JobRecord } from "../../kernel/job/job-record.ts";
 import type { JobPlace } from "../../kernel/ports.ts";
-import { aChunk, aCommand, aFollow, aJob, aSegment, aSession } from "./rows.ts";
+import { aBudget, aChunk, aCommand, aFollow, aHold, aJob, aSegment, aSession } from "./rows.ts";
 import type { Subject } from "./subject.ts";
 
 const ended = (id: string, endedAt: number, fields: Partial<JobRecord> = {}): JobRecord =>
@@ -78,6 +78,8 @@ export function describeRetention(subject: Subject): void {
           { id: "art", job: "a", name: null, contentType: "x", size: 1, sha256: "0".repeat(64), createdAt: 1 },
         ],
         commands: [aCommand("x", "a")],
+        budgets: [aBudget("a", "1"), aBudget("b", "2")],
+        holds: [aHold("a", "h"), aHold("a2", "h"), aHold("b", "h")],
       });
     });
 
@@ -104,6 +106,12 @@ export function describeRetention(subject: Subject): void {
         [],
         undefined,
         undefined,
+      ]);
+      expect(await store.readBudgets(["a", "b"])).toEqual(new Map([["b", aBudget("b", "2")]]));
+      expect([await store.readHolds("a"), await store.readHolds("a2"), await store.readHolds("b")]).toEqual([
+        [],
+        [],
+        [aHold("b", "h")],
       ]);
       expect(await store.readIdempotency("t/me", "a")).toBeUndefined();
       expect(await store.readIdempotency("t/me", "b")).toMatchObject({ job: "b" });

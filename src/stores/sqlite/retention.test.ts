@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { Store } from "../../kernel/ports.ts";
-import { aChunk, aJob } from "../contract/rows.ts";
+import { aChunk, aHold, aJob } from "../contract/rows.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
 
 let directory: string;
@@ -79,6 +79,17 @@ it("large inputs and steps go step by step as well, and are nobody's meanwhile",
   while ((await store.removeTrees([])).more) left++;
   expect(left).toBeGreaterThan(8);
   expect([await countRows("inputs"), await countRows("steps"), await countRows("removals")]).toEqual([0, 1, 1]);
+});
+
+it("many holds go step by step as well", async () => {
+  await putEnded("many");
+  const holds = Array.from({ length: 1_000 }, (_, index) => aHold("many", `hold_${index}`));
+  await store.commit({ claims: [], rows: { jobs: [aJob("other")], holds: [...holds, aHold("other", "hold_1")] } });
+  expect(await store.removeTrees(["many"])).toEqual({ removed: 1, more: true });
+  expect(await countRows("holds")).toBeGreaterThan(700);
+  while ((await store.removeTrees([])).more);
+  expect(await countRows("holds")).toBe(1);
+  expect(await store.readHolds("other")).toHaveLength(1);
 });
 
 it("freed pages are used again", async () => {
