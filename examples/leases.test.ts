@@ -42,6 +42,20 @@ describe("planner-and-workers", () => {
     expect(printed).toContain("\n\nlighthouses.txt\n  ");
     expect(linesOf(printed).at(-1)).toBe("left of the budget: 0.065 USD");
   });
+
+  it("runs from the command line, too", async () => {
+    const example = join(import.meta.dirname, "planner-and-workers");
+    const folder = join(example, "documents");
+    const lease = [`fs.read=${folder}/**`, "agent.delegate=worker", "tool.call=digest"];
+    const { code, stdout, stderr } = await place.run([
+      ...["dev", join(example, "agents.ts"), "--port", "0", "--run", "planner", "--input", JSON.stringify({ folder })],
+      ...[...lease.flatMap((pattern) => ["--lease", pattern]), "--budget", "USD:0.75", "--no-tree", "--exit"],
+    ]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toContain("1 of the texts are left to do, with 0.407 USD");
+    expect(stdout).not.toContain("worker#1");
+    expect(stdout).toContain('"undone": []');
+  });
 });
 
 describe("lease-violation", () => {

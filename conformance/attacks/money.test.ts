@@ -1,7 +1,6 @@
 /** Ways to spend what is not there, and to have spending miscounted. */
 import { describe, expect, it } from "vitest";
 import type { AgentContext } from "../../src/agents/agent-context.ts";
-import type { CommitBatch } from "../../src/kernel/ports.ts";
 import { Arena, type ArenaOptions, type Client, codeOf } from "./arena.ts";
 
 const TREE_LEASE = { "tool.call": ["*"], "agent.delegate": ["*"], "cost.budget": ["USD:1", "credits:10"] };
@@ -265,20 +264,27 @@ describe("nothing starts, and nothing is promised, at zero [law-no-start-at-zero
     ["before the commit", false],
     ["after it", true],
   ])("[attack-crash-between-hold-and-child] by a crash while a child's money is held, %s", async (_when, survives) => {
+    let isAsked = false;
     const { arena, job } = await under(
-      async (ctx) => {
-        if (ctx.attempt === 1) await ctx.delegate("hanging", {}, { key: "child", budget: { USD: "0.75" } });
+      async (ctx, { store }) => {
+        if (ctx.attempt > 1) return forever();
+        await ctx.flush();
+        store.hold();
+        void codeOf(() => ctx.delegate("hanging", {}, { key: "child", budget: { USD: "0.75" } }));
+        isAsked = true;
         return forever();
       },
       { persistent: ["attacking", "hanging"] },
     );
     await using _ = arena;
-    await arena.crash((batch: CommitBatch) => survives && batch.rows.jobs !== undefined);
+    await arena.until(() => isAsked && arena.store.held > 0);
+    await arena.crash(() => survives);
     await arena.world.advance(10_000);
     const children = await arena.children(job);
-    const { USD } = await arena.counters(job);
-    expect(children.map(({ status }) => status)).toEqual(["running"]);
-    expect(USD).toEqual({ spent: "0", held: "0.75" });
+    expect(children.map(({ status }) => status)).toEqual(survives ? ["running"] : []);
+    expect(await arena.counters(job)).toEqual(
+      survives ? { USD: { spent: "0", held: "0.75" }, credits: { spent: "0", held: "0" } } : {},
+    );
   });
 });
 

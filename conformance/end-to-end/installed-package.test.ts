@@ -73,13 +73,15 @@ export const echo = defineAgent({ name: "echo", version: "1.0.0", run: (ctx, inp
     const token = (await installed(["token", "create", "ada"]).ended()).stdout.trim();
     const serve = installed(["serve", "agents.ts", "echo.js", "--port", "0", "--json"]);
     const ready = await serve.until("the line that says where it serves", (stdout) => jsonLines(stdout)[0]);
-    expect(ready).toMatchObject({ agents: ["countdown@1.0.0", "echo@1.0.0"] });
+    expect(ready).toMatchObject({ agents: ["line-count@1.0.0", "echo@1.0.0"] });
 
     const env = { LEASEHOLD_URL: String(ready.url), LEASEHOLD_TOKEN: token };
     const submitted = await installed(["submit", "echo", '{"from":"js"}', "--result-only"], env).ended();
     expect(submitted).toEqual({ code: 0, stdout: '{\n  "from": "js"\n}\n', stderr: "" });
+    await mkdir(place.path("notes"));
+    await place.write("notes/one.txt", "1\n2\n3\n");
     const client = await place.spawn(process.execPath, ["client.ts"], { env }).ended();
-    expect(client).toMatchObject({ code: 0, stdout: expect.stringContaining("liftOff: true"), stderr: "" });
+    expect(client).toMatchObject({ code: 0, stdout: expect.stringContaining("{ files: 1, lines: 3 }"), stderr: "" });
 
     serve.child.kill("SIGTERM");
     expect((await serve.ended()).code).toBe(0);
@@ -102,12 +104,19 @@ export const echo = defineAgent({ name: "echo", version: "1.0.0", run: (ctx, inp
     const env = onPath(nodeFolder);
     const dev = place.spawn(command, ["dev", "--port", "0"], { cwd, env });
     await dev.until("its URL", (stdout) => /ws:\/\/\S+/.exec(stdout)?.[0]);
-    const submitted = place.spawn(command, ["submit", "word-count", '{"text":"to be"}', "--result-only"], { cwd, env });
-    expect(JSON.parse((await submitted.ended()).stdout)).toEqual({ words: 2, counts: { to: 1, be: 1 } });
-    const refused = place.spawn(command, ["submit", "word-count"], { cwd, env });
-    expect((await refused.ended()).stderr).toContain('give it a text, such as {"text":"to be"}');
+    const submit = (...args: string[]) => place.spawn(command, ["submit", "word-count", ...args], { cwd, env }).ended();
+    const lease = ["--lease", "tool.call=look", "--budget", "credits:0.02"];
+    const submitted = await submit('{"text":"to be"}', "--result-only", ...lease);
+    expect(JSON.parse(submitted.stdout)).toEqual({ words: 2, counts: { to: 1, be: 1 } });
+    expect((await submit(...lease)).stderr).toContain('give it a text, such as {"text":"to be"}');
+    expect((await submit('{"text":"to be or"}', ...lease)).stderr).toContain("BUDGET_EXHAUSTED");
+    expect((await submit('{"text":"to be"}')).stderr).toContain("--lease tool.call=look --budget credits:1");
     const client = await place.spawn(process.execPath, ["client.ts"], { cwd, env }).ended();
-    expect(client).toMatchObject({ code: 0, stdout: expect.stringMatching(/^6 of 6: be\n\{ words: 6,/m), stderr: "" });
+    expect(client).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^6 of 6: be\n\{ words: 6,.*\n0.94 credits are left$/m),
+      stderr: "",
+    });
     const compiler = join(ROOT, "node_modules/typescript/bin/tsc");
     expect(await place.spawn(process.execPath, [compiler, "-p", "."], { cwd, env }).ended()).toMatchObject({
       code: 0,

@@ -9,7 +9,8 @@ import type { AgentSurroundings, Plan, Sleep } from "./agents.ts";
 import { isLeased } from "./authority.ts";
 import { readDecimal, showDecimal } from "./decimals.ts";
 import { type Draw, drawBy } from "./draw.ts";
-import { CURRENCIES, drawAmount, drawSubLease, FREE_CURRENCY } from "./leases.ts";
+import { CURRENCIES, drawAmount, drawPattern, drawSubLease, FREE_CURRENCY } from "./leases.ts";
+import { drawTarget } from "./patterns.ts";
 
 /** `spender` ends when the runtime dies under it, `planner` goes on. */
 export const AUTHORITY_AGENTS = ["spender", "planner"] as const;
@@ -81,7 +82,7 @@ class Spree {
   }
 
   #act(): Promise<unknown> {
-    switch (this.#always.int(9)) {
+    switch (this.#always.int(10)) {
       case 0:
       case 1:
         return this.#charge();
@@ -96,6 +97,8 @@ class Spree {
         return this.#delegate();
       case 7:
         return this.#lateTool();
+      case 8:
+        return this.#authorize();
       default:
         return this.#cancelChild();
     }
@@ -136,11 +139,47 @@ class Spree {
     const { sleep } = this.#surroundings;
     const name = this.#now.pick(TOOLS);
     const pauseMs = this.#now.int(5);
-    await this.#ctx.tool(name, { n: 1 }, async ({ signal }) => {
+    const operation = this.#ctx.tool(name, { n: 1 }, async ({ signal }) => {
       this.#judgeStart("tool.call", name);
       await sleep(pauseMs, signal);
       return "done";
     });
+    await this.#judged(operation, "tool.call", name);
+  }
+
+  /** Asks for what a client of its own would do. */
+  async #authorize(): Promise<void> {
+    const [namespace, pattern] = drawPattern(this.#now);
+    const target = drawTarget(namespace, pattern, this.#now);
+    const isCovered = isLeased(this.#ctx.lease, namespace, target, this.#surroundings.now());
+    await this.#judged(this.#ctx.authorize(namespace, target), namespace, target);
+    if (isCovered) return;
+    this.#surroundings.judge.report(
+      "operations-are-leased",
+      `${this.#ctx.jobId}: ${namespace} on ${target} was allowed`,
+    );
+  }
+
+  /** A refusal has its reason: what the lease lacks, or a counter that has nothing left. */
+  async #judged(operation: Promise<unknown>, namespace: string, target: string): Promise<void> {
+    try {
+      await operation;
+    } catch (error) {
+      const { judge, now } = this.#surroundings;
+      const { jobId, lease } = this.#ctx;
+      const refused = `${jobId}: ${namespace} on ${target} was refused`;
+      if (
+        error instanceof CodedError &&
+        error.code === "PERMISSION_DENIED" &&
+        isLeased(lease, namespace, target, now())
+      )
+        judge.report("refusals-have-causes", `${refused}, and the lease covers it`);
+      if (error instanceof CodedError && error.code === "BUDGET_EXHAUSTED") {
+        const { remaining } = error.details as { remaining: string };
+        if (readDecimal(remaining) > 0n) judge.report("refusals-have-causes", `${refused} with ${remaining} left`);
+      }
+      throw error;
+    }
   }
 
   /** The guard has said yes in this very turn. */

@@ -75,6 +75,13 @@ export function drawSubLease(draw: Draw, parent: Lease, now: number): SubLease {
   };
 }
 
+/** A pattern that a lease may have, of a namespace whose targets are asked for without a look at the disk. */
+export function drawPattern(draw: Draw): readonly [namespace: string, pattern: string] {
+  const namespace = draw.pick<Namespace>(["tool.call", "net.fetch", "model.use", "x-sim.db"]);
+  const chain: readonly string[] = CHAINS[namespace];
+  return [namespace, chain[draw.int(chain.length)] ?? "*"];
+}
+
 /** A decimal below `below` with up to 18 digits after the point, as text. */
 export function drawAmount(draw: Draw, below: number): string {
   const places = draw.pick([0, 1, 2, 3, 18]);

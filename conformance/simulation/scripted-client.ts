@@ -410,7 +410,7 @@ export class ScriptedClient {
   ): void {
     // Subscribed from its end on, a job that has ended has nothing more to send, but for a terminal of this very moment.
     const isOver = !["pending", "running"].includes(String(current_status)) && replayed === false;
-    if (isOver) this.#session?.record.allow(job, Number(subscribed_from));
+    if (isOver) this.#session?.record.excuse(job, Number(subscribed_from));
     else this.#session?.record.promise(job, Number(subscribed_from), sentAfter);
   }
 

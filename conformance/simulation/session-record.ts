@@ -131,6 +131,14 @@ export class SessionRecord {
     this.#readingOf(job).promised.push(jobSeq);
   }
 
+  /** An answer says that the job is over, and that nothing of its log follows but what may be under way. */
+  excuse(job: string, jobSeq: number): void {
+    this.allow(job, jobSeq);
+    const reading = this.#readingOf(job);
+    // Left before this was asked, it owes nothing by an earlier answer either.
+    if (reading.wasLeft) reading.owed = false;
+  }
+
   /** A new connection that asked for what comes after `lastEventSeq`. Returns what takes its placed frames. */
   connection(lastEventSeq: number): (frame: PlacedFrame) => void {
     let last = lastEventSeq;

@@ -2,10 +2,9 @@ import { chmod, mkdir, mkdtemp, realpath, rm, symlink, truncate, writeFile } fro
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createRuntime, type Runtime } from "leasehold";
+import type { JobEvent, SubmitOptions } from "leasehold/client";
 import { createMemoryStore } from "leasehold/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { JobEvent } from "../../src/client/job.ts";
-import type { SubmitOptions } from "../../src/client/submission.ts";
 import { repoReport, repoReportFolder } from "./agent.ts";
 
 const AGENTS = [repoReport, repoReportFolder];

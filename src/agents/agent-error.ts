@@ -4,6 +4,7 @@ import { CodedError, ERRORS, type ErrorCode, isErrorCode } from "../protocol/err
 /** Longest message and details put on a log, in UTF-16 units; an error must fit its frame. */
 const MAX_MESSAGE_LENGTH = 16_384;
 const MAX_DETAILS_LENGTH = 65_536;
+const CANNOT_BE_SHOWN = "the agent threw a value that cannot be shown";
 
 export interface AgentErrorOptions {
   /** One of the table (§12). */
@@ -44,6 +45,15 @@ export class AgentError extends CodedError {
  * INTERNAL_ERROR with its message. The original, with its stack, is the `cause`, for this process's logs.
  */
 export function toJobFailure(thrown: unknown): CodedError {
+  try {
+    return asFailure(thrown);
+  } catch {
+    // A proxy, or a getter that throws.
+    return new CodedError("INTERNAL_ERROR", CANNOT_BE_SHOWN, { cause: thrown });
+  }
+}
+
+function asFailure(thrown: unknown): CodedError {
   if (thrown instanceof CodedError && isPresentable(thrown)) return thrown;
   if (isCoded(thrown)) {
     return new CodedError(thrown.code, clip(thrown.message), {
@@ -91,7 +101,7 @@ function describe(thrown: unknown): string {
     if (thrown instanceof Error) return String(thrown.message || thrown.name);
     return typeof thrown === "object" ? (JSON.stringify(thrown) ?? String(thrown)) : String(thrown);
   } catch {
-    return "the agent threw a value that cannot be shown";
+    return CANNOT_BE_SHOWN;
   }
 }
 

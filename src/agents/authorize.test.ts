@@ -67,6 +67,7 @@ describe("authorize", () => {
       [1, "a"],
       ["x-a.b", 1],
       ["fs.read", "relative"],
+      ["fs.read", `/${"./".repeat(1_000_000)}`],
       ["net.fetch", "relative"],
     ] as [string, string][]) {
       await expect(ctx.authorize(namespace, target)).rejects.toMatchObject({ code: "INVALID_REQUEST" });

@@ -1,6 +1,6 @@
 /** `ctx.authorize`: the guard's answer alone, for agents that bring their own clients. Only a refusal is on the log. */
 import type { JobHost } from "../kernel/agents-port.ts";
-import { canonicalTarget } from "../kernel/authority/targets.ts";
+import { canonicalTarget, MAX_TARGET_LENGTH } from "../kernel/authority/targets.ts";
 import type { AgentContext } from "./agent-context.ts";
 import { invalid } from "./event-bodies.ts";
 import { hideTarget } from "./files/file-error.ts";
@@ -18,8 +18,11 @@ export function createAuthorize(
     if (typeof namespace !== "string" || namespace === "")
       throw invalid("authorize.namespace", "must be a lease namespace");
     if (typeof target !== "string") throw invalid("authorize.target", "must be a string");
-    const plain = canonicalTarget(namespace, target);
     const isPath = namespace === "fs.read" || namespace === "fs.write";
+    if (isPath && target.length > MAX_TARGET_LENGTH) {
+      throw invalid("authorize.target", `must have at most ${MAX_TARGET_LENGTH} characters`);
+    }
+    const plain = canonicalTarget(namespace, target);
     const reached = isPath ? (await resolvePath(target)).canonical : plain;
     const places = isPath ? await findPlacesApart(apart) : undefined;
     const operation = { namespace, target: reached };

@@ -96,6 +96,35 @@ describe("fetch under a lease", () => {
     expect(seen[1]?.body).toContain("value");
   });
 
+  it("asks about the address that is fetched, whatever a Request calls itself", async () => {
+    class Liar extends Request {
+      override get url(): string {
+        return `${here}/public`;
+      }
+    }
+    const disguised = new Request(`${here}/private`);
+    Object.defineProperty(disguised, "url", { value: `${here}/public` });
+    const { ctx, calls } = openTestContext({ "net.fetch": [`${here}/public`] });
+    for (const request of [new Liar(`${here}/private`), disguised]) {
+      await expect(ctx.fetch(request)).rejects.toMatchObject(denied);
+    }
+    expect(seen).toEqual([]);
+    expect(calls().map(({ args }) => args)).toEqual([
+      { method: "GET", url: `${here}/private` },
+      { method: "GET", url: `${here}/private` },
+    ]);
+  });
+
+  it("sends the method that is on the log", async () => {
+    let asked = 0;
+    const method = { toString: () => (asked++ === 0 ? "GET" : "DELETE"), toUpperCase: () => "HEAD" };
+    const { ctx, calls } = open();
+    await ctx.fetch(`${here}/a`, { method: method as unknown as string });
+    await ctx.fetch(`${here}/a`, { method: "patch", body: "b" });
+    expect(seen.map((one) => one.method)).toEqual(["GET", "PATCH"]);
+    expect(calls().map(({ args }) => args)).toMatchObject([{ method: "GET" }, { method: "PATCH" }]);
+  });
+
   it("gives out what servers answer that no Response may be made with", async () => {
     const { ctx } = open();
     for (const status of [204, 304, 999]) {

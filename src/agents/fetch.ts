@@ -14,12 +14,13 @@ export function createFetch(operate: Operate): AgentContext["fetch"] {
   return async (input, options = {}) => {
     // What was asked for is what is sent, whatever becomes of these objects while the record is written.
     const init = { ...options };
-    const given = input instanceof Request ? input : undefined;
+    // A Request can be made to say of itself what it is not; a copy of it is what would be fetched.
+    const given = input instanceof Request ? new Request(input) : undefined;
     const redirect = init.redirect ?? given?.redirect ?? "follow";
     const aborts = init.signal ?? given?.signal;
     let hop: Hop = {
       url: given?.url ?? String(input),
-      method: (init.method ?? given?.method ?? "GET").toUpperCase(),
+      method: String(init.method ?? given?.method ?? "GET").toUpperCase(),
       headers: new Headers(init.headers ?? given?.headers),
       body: init.body ?? given?.body ?? null,
     };
@@ -36,7 +37,7 @@ export function createFetch(operate: Operate): AgentContext["fetch"] {
         // The request itself goes with the first hop: it can be used once, and knows more than is repeated here.
         const request =
           redirects === 0
-            ? globalThis.fetch(given ?? url, { ...init, headers: sent, redirect: "manual", signal })
+            ? globalThis.fetch(given ?? url, { ...init, method, headers: sent, redirect: "manual", signal })
             : globalThis.fetch(url, { ...init, method, headers: sent, body, redirect: "manual", signal });
         try {
           return { response: await request, signal };

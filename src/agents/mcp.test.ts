@@ -34,6 +34,7 @@ async function connectServer(seen: Seen[]): Promise<Client> {
       content: [
         { type: "text", text: `content of ${path}` },
         { type: "image", data: "aGk=", mimeType: "image/png" },
+        { type: "resource", resource: { uri: "file:///b", blob: "aGkh" } },
       ],
     };
   });
@@ -110,13 +111,18 @@ describe("a tool of a server", () => {
   it("is called under the name the agent gives the server, with the trace [reading-mcp-targets] [arcp-11-forwarded]", async () => {
     const { host, files, seen } = await createStage(["files/read"]);
     const result = await files.callTool({ name: "read", arguments: { path: "/a" }, _meta: { mine: 1 } });
-    expect(result.content).toMatchObject([{ text: "content of /a" }, { data: "aGk=" }]);
+    expect(result.content).toMatchObject([
+      { text: "content of /a" },
+      { data: "aGk=" },
+      { resource: { uri: "file:///b", blob: "aGkh" } },
+    ]);
     expect(seen).toMatchObject([{ what: "read /a", traceparent: expect.stringContaining(host.job.traceId) }]);
     expect(host.bodies("tool_call")).toMatchObject([{ tool: "files/read", args: { path: "/a" } }]);
     expect(host.bodies("tool_result")[0]?.result).toEqual({
       content: [
         { type: "text", text: "content of /a" },
         { type: "image", mimeType: "image/png", characters: 4 },
+        { type: "resource", resource: { uri: "file:///b", characters: 4 } },
       ],
     });
   });
@@ -127,6 +133,34 @@ describe("a tool of a server", () => {
     expect(error).toMatchObject({ code: "PERMISSION_DENIED", message: expect.stringContaining("files/delete") });
     expect(seen).toEqual([]);
     expect(host.bodies("tool_result")).toMatchObject([{ error: { code: "PERMISSION_DENIED" } }]);
+  });
+
+  it("is called as it was asked for and recorded, whatever becomes of the arguments meanwhile", async () => {
+    const { host, files, seen } = await createStage(["files/read", "files/resource:file:///a", "files/prompt:greet"]);
+    const tool = { name: "read", arguments: { path: "/a" } };
+    const resource = { uri: "file:///a" };
+    const prompt = { name: "greet", arguments: { name: "Ada" } };
+    const pending = [files.callTool(tool), files.readResource(resource), files.getPrompt(prompt)];
+    tool.name = "delete";
+    tool.arguments.path = "/b";
+    resource.uri = "file:///b";
+    prompt.name = "other";
+    await Promise.all(pending);
+    let asked = 0;
+    const fickle = {
+      get name() {
+        return asked++ === 0 ? "read" : "delete";
+      },
+      get arguments() {
+        return { path: asked++ > 1 ? "/b" : "/a" };
+      },
+    };
+    await files.callTool(fickle);
+    expect(seen.map(({ what }) => what).toSorted()).toEqual(["prompt", "read /a", "read /a", "resource file:///a"]);
+    expect(host.bodies("tool_call").filter(({ tool }) => tool === "files/read")).toMatchObject([
+      { args: { path: "/a" } },
+      { args: { path: "/a" } },
+    ]);
   });
 
   it("that fails is a result to the agent, and an error on the log", async () => {

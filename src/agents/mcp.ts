@@ -7,6 +7,7 @@
 import type { Guard } from "../kernel/authority/guard.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { invalid } from "./event-bodies.ts";
+import { toJsonText } from "./json-text.ts";
 import { loggedResult } from "./logged-result.ts";
 import { sizeOf } from "./model-usage.ts";
 import type { Operate } from "./operation.ts";
@@ -121,24 +122,27 @@ function guardClient(parts: McpParts, client: Whole, server: string): Whole {
     }) satisfies Request;
 
   return {
-    callTool: async (params, resultSchema, options) => {
-      const name = named("callTool.name", params?.name);
+    callTool: async (given, resultSchema, options) => {
+      const params = taken("callTool", given);
+      const name = named("callTool.name", params.name);
       if (OTHER_KINDS.test(name)) throw invalid("callTool.name", "must not begin with resource: or prompt:");
       const described = { item: name, args: params.arguments ?? {}, describe: describeToolResult };
       return ask(described, (traceparent, signal) =>
         client.callTool(prepared(params, traceparent), resultSchema, stoppable(options, signal)),
       );
     },
-    readResource: async (params, options) => {
-      const uri = named("readResource.uri", params?.uri);
+    readResource: async (given, options) => {
+      const params = taken("readResource", given);
+      const uri = named("readResource.uri", params.uri);
       const described = { item: `resource:${uri}`, args: { uri }, describe: describeSize };
       return ask(described, (traceparent, signal) =>
         client.readResource(prepared(params, traceparent), stoppable(options, signal)),
       );
     },
-    getPrompt: async (params, options) => {
-      const name = named("getPrompt.name", params?.name);
-      const args = { name, arguments: params?.arguments ?? {} };
+    getPrompt: async (given, options) => {
+      const params = taken("getPrompt", given);
+      const name = named("getPrompt.name", params.name);
+      const args = { name, arguments: params.arguments ?? {} };
       return ask({ item: `prompt:${name}`, args, describe: describeSize }, (traceparent, signal) =>
         client.getPrompt(prepared(params, traceparent), stoppable(options, signal)),
       );
@@ -178,13 +182,23 @@ function describeToolResult(result: Result): unknown {
   return loggedResult({ ...told, content: items.map(withoutData) });
 }
 
-/** Pictures and sounds are told of by their size. */
-function withoutData({ data, ...item }: Readonly<Record<string, unknown>>): unknown {
-  return data === undefined ? item : { ...item, characters: sizeOf(data) };
+/** Pictures, sounds and files are told of by their size. */
+function withoutData({ data, blob, resource, ...item }: Readonly<Record<string, unknown>>): unknown {
+  const characters = sizeOf(data) + sizeOf(blob);
+  const embedded = typeof resource === "object" && resource !== null ? withoutData({ ...resource }) : resource;
+  return { ...item, ...(resource !== undefined && { resource: embedded }), ...(characters > 0 && { characters }) };
 }
 
 function describeSize({ contents, messages }: Result): unknown {
   return { bytes: sizeOf(contents ?? messages) };
+}
+
+/** As it is now: what is checked and on the log is what is sent, whatever the caller makes of these objects meanwhile. */
+function taken(method: string, given: Params | undefined): Params {
+  const params = { ...given };
+  if (params.arguments === undefined) return params;
+  const text = toJsonText(params.arguments, `${method}.arguments`, "INVALID_REQUEST");
+  return { ...params, arguments: text === undefined ? undefined : JSON.parse(text) };
 }
 
 function named(field: string, value: unknown): string {

@@ -139,6 +139,30 @@ describe("a model's names [reading-model-names]", () => {
 });
 
 describe("a call", () => {
+  it("is of the model that was checked, whatever becomes of its options meanwhile", async () => {
+    const { model } = createStage({ allowed: ["m-1"] });
+    const inner = mock({ doGenerate: answer("yes"), doStream: stream([finish()]) });
+    const providerOptions: Record<string, Record<string, string>> = { mock: { effort: "low" } };
+    const pending = [
+      model(inner).doGenerate({ prompt: PROMPT, providerOptions }),
+      model(inner).doStream({ prompt: PROMPT, providerOptions }),
+    ];
+    Object.assign(providerOptions.mock ?? {}, { model: "m-2" });
+    providerOptions.other = { models: "m-2" };
+    await Promise.all(pending);
+    for (const call of [...inner.doGenerateCalls, ...inner.doStreamCalls]) {
+      expect(call.providerOptions).toEqual({ mock: { effort: "low" } });
+    }
+  });
+
+  it("is not lost to what its service calls itself", async () => {
+    const { model, host } = createStage();
+    const finishReason = { unified: "x".repeat(2_000_000), raw: "x" } as never;
+    const inner = mock({ doGenerate: answer("yes", { response: { modelId: "y".repeat(2_000_000) }, finishReason }) });
+    expect((await model(inner).doGenerate({ prompt: PROMPT })).content).toMatchObject([{ text: "yes" }]);
+    expect(host.entries.at(-1)?.text.length).toBeLessThan(1_000);
+  });
+
   it("is charged exactly, before its result is on the log [reading-model-charged] [arcp-14-cost-instrumented]", async () => {
     const { model, host, charges } = createStage({ budget: { USD: 1 } });
     const inner = mock({ doGenerate: answer("yes", { response: { modelId: "m-1-2026" } }) });

@@ -61,7 +61,9 @@ interface StreamResult {
 
 const VERSIONS: readonly string[] = ["v2", "v3", "v4"];
 /** What providers call other models by, among their own options. */
-const OTHER_MODELS = ["model", "models"] as const;
+const OTHER_MODELS = ["model", "models", "fallbacks"] as const;
+/** Longest name a service is told of by on the log, in UTF-16 units: it may call itself anything. */
+const MAX_TOLD_LENGTH = 256;
 
 const ignore = (): void => {};
 
@@ -100,7 +102,8 @@ export function modelIds({ provider, modelId }: Pick<LanguageModelLike, "provide
   return modelId.includes("/") || vendor === "" ? [modelId] : [modelId, `${vendor}/${modelId}`];
 }
 
-async function generate(parts: ModelParts, model: LanguageModelLike, options: CallOptions): Promise<GenerateResult> {
+async function generate(parts: ModelParts, model: LanguageModelLike, given: CallOptions): Promise<GenerateResult> {
+  const options = takenOptions(given);
   const call = await prepareCall(parts, model, options, false);
   let told: Readonly<Record<string, unknown>> = {};
   return parts.operate({ ...call.request, describe: () => told }, async ({ callId, signal, traceparent }) => {
@@ -121,7 +124,8 @@ async function generate(parts: ModelParts, model: LanguageModelLike, options: Ca
   });
 }
 
-async function stream(parts: ModelParts, model: LanguageModelLike, options: CallOptions): Promise<StreamResult> {
+async function stream(parts: ModelParts, model: LanguageModelLike, given: CallOptions): Promise<StreamResult> {
+  const options = takenOptions(given);
   const call = await prepareCall(parts, model, options, true);
   const ended = Promise.withResolvers<unknown>();
   ended.promise.catch(ignore);
@@ -158,9 +162,7 @@ async function stream(parts: ModelParts, model: LanguageModelLike, options: Call
 
 const NOTHING_TOLD = { input: undefined, output: undefined };
 
-/** @throws CodedError INVALID_REQUEST for options that name another model. */
 async function prepareCall({ host }: ModelParts, model: LanguageModelLike, options: CallOptions, streamed: boolean) {
-  assertOwnModel(options.providerOptions);
   const ids = modelIds(model);
   const target = await firstAllowed(host, ids);
   const { prompt, tools, maxOutputTokens } = options;
@@ -228,12 +230,13 @@ function sizeSent({ prompt, tools, responseFormat }: CallOptions): number {
 
 /** The model that answered often has a longer name than the one that was asked. */
 function respondent(modelId: unknown): { readonly answered_by?: string } {
-  return typeof modelId === "string" ? { answered_by: modelId } : {};
+  return typeof modelId === "string" ? { answered_by: modelId.slice(0, MAX_TOLD_LENGTH) } : {};
 }
 
 /** A text in specification v2, since then `{ unified, raw }`. */
-function finishReasonOf(reason: unknown): unknown {
-  return typeof reason === "object" && reason !== null && "unified" in reason ? reason.unified : reason;
+function finishReasonOf(reason: unknown): string | undefined {
+  const told = typeof reason === "object" && reason !== null && "unified" in reason ? reason.unified : reason;
+  return typeof told === "string" ? told.slice(0, MAX_TOLD_LENGTH) : undefined;
 }
 
 function assertModel(model: unknown): asserts model is LanguageModelLike {
@@ -249,13 +252,25 @@ function assertModel(model: unknown): asserts model is LanguageModelLike {
   }
 }
 
-/** A provider's options can name another model than the one the lease and the price were looked up for. */
-function assertOwnModel(providerOptions: unknown): void {
-  if (typeof providerOptions !== "object" || providerOptions === null) return;
-  for (const [provider, options] of Object.entries(providerOptions)) {
-    if (typeof options !== "object" || options === null) continue;
-    const named = OTHER_MODELS.find((name) => (options as Readonly<Record<string, unknown>>)[name] !== undefined);
+/**
+ * The options as they are now, with those of providers copied as deep as they are looked at: what was checked is what is sent.
+ * A provider's options can name another model than the one the lease and the price were looked up for.
+ * @throws CodedError INVALID_REQUEST for options that do.
+ */
+function takenOptions(given: CallOptions): CallOptions {
+  const options = { ...given };
+  const { providerOptions } = options;
+  if (typeof providerOptions !== "object" || providerOptions === null) return options;
+  const copy = Object.entries(providerOptions).map(([provider, own]) => [provider, takenMembers(own)] as const);
+  for (const [provider, own] of copy) {
+    if (typeof own !== "object" || own === null) continue;
+    const named = OTHER_MODELS.find((name) => (own as Readonly<Record<string, unknown>>)[name] !== undefined);
     if (named === undefined) continue;
     throw invalid(`providerOptions.${provider}.${named}`, "must be left out: ctx.model calls the model it was given");
   }
+  return { ...options, providerOptions: Object.fromEntries(copy) };
+}
+
+function takenMembers(own: unknown): unknown {
+  return typeof own === "object" && own !== null && !Array.isArray(own) ? { ...own } : own;
 }

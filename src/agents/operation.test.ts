@@ -135,6 +135,28 @@ describe("an operation", () => {
     await expect.poll(() => host.bodies("tool_result")[2]).toMatchObject({ error: { code: "INVALID_REQUEST" } });
   });
 
+  it("has its one result on the log whatever it throws", async () => {
+    const fails = (): never => {
+      throw new Error("no");
+    };
+    const coded = (fields: PropertyDescriptorMap) =>
+      Object.defineProperties(new Error("x"), { code: { value: "CANCELLED" }, retryable: { value: true }, ...fields });
+    const { host, operate } = open();
+    for (const thrown of [
+      new Proxy(new Error("x"), { getPrototypeOf: fails }),
+      new Proxy(new Error("x"), { has: fails }),
+      coded({ name: { get: fails } }),
+      coded({ name: { value: "AgentError" }, code: { get: fails } }),
+    ]) {
+      const call = operate(request(), () => {
+        throw thrown;
+      });
+      expect((await call.catch((error) => [error]))[0] === thrown).toBe(true);
+    }
+    expect(host.bodies("tool_result")).toHaveLength(4);
+    for (const { error } of host.bodies("tool_result")) expect(error).toMatchObject({ code: "INTERNAL_ERROR" });
+  });
+
   it("hands nothing out after a stop, however far it had got", async () => {
     const { host, operate } = open();
     const work = Promise.withResolvers<string>();

@@ -18,7 +18,7 @@ export const MAX_WAITING_CHANGES = 1_000;
 export const FEED_INTERVAL_MS = 100;
 
 /** What happened to a job, the least telling first: of several things since the last line, the last in this list is told. */
-export const CHANGES = ["job.progress", "job.changed", "job.accepted", "job.ended"] as const;
+export const CHANGES = ["job.budget", "job.progress", "job.changed", "job.accepted", "job.ended"] as const;
 export type ChangeType = (typeof CHANGES)[number];
 
 interface WaitingChange {
@@ -26,6 +26,8 @@ interface WaitingChange {
   job: JobRecord;
   /** Payload of the latest `progress` event. */
   progress: string | undefined;
+  /** Currency → what remains, of the counters that have moved. */
+  remaining: Readonly<Record<string, string>> | undefined;
 }
 
 export class FeedReader {
@@ -45,7 +47,9 @@ export class FeedReader {
       kernel.on("job:changed", ({ job }) => this.#add("job.changed", job)),
       kernel.on("job:appended", ({ job, chunks }) => {
         const progress = latestProgress(chunks);
-        if (progress !== undefined) this.#add("job.progress", job, progress);
+        const remaining = latestRemaining(chunks);
+        if (progress !== undefined) this.#add("job.progress", job, progress, remaining);
+        else if (remaining !== undefined) this.#add("job.budget", job, undefined, remaining);
       }),
       kernel.on("job:ended", ({ job }) => this.#add("job.ended", job)),
     ];
@@ -74,20 +78,21 @@ export class FeedReader {
     }
   }
 
-  #add(type: ChangeType, job: JobRecord, progress?: string): void {
+  #add(type: ChangeType, job: JobRecord, progress?: string, remaining?: WaitingChange["remaining"]): void {
     if (!this.#maySee(job)) return;
     const waiting = this.#waiting.get(job.id);
     if (waiting !== undefined) {
       if (CHANGES.indexOf(type) > CHANGES.indexOf(waiting.type)) waiting.type = type;
       waiting.job = job;
       waiting.progress = progress ?? waiting.progress;
+      if (remaining !== undefined) waiting.remaining = { ...waiting.remaining, ...remaining };
       return;
     }
     if (this.#waiting.size >= MAX_WAITING_CHANGES) {
       this.#missed += this.#waiting.size;
       this.#waiting = new Map();
     }
-    this.#waiting.set(job.id, { type, job, progress });
+    this.#waiting.set(job.id, { type, job, progress, remaining });
     this.#woken.resolve();
   }
 
@@ -101,10 +106,10 @@ export class FeedReader {
       text = `${JSON.stringify({ type: "feed.missed", changes: this.#missed })}\n`;
       this.#missed = 0;
     }
-    for (const { type, job, progress } of waiting.values()) {
+    for (const { type, job, progress, remaining } of waiting.values()) {
       const line: { readonly type: ChangeType; readonly job: Static<typeof JobChange> } = {
         type,
-        job: changeOf(job, progress),
+        job: changeOf(job, progress, remaining),
       };
       text += `${JSON.stringify(line)}\n`;
     }
@@ -131,4 +136,21 @@ function latestProgress(chunks: readonly Chunk[]): string | undefined {
     if (at >= 0) return chunks[index]?.payloads[at];
   }
   return undefined;
+}
+
+/** As the runtime words it (§9.6), digit by digit: a JSON number that is read may round. */
+const REMAINING = /"name":"cost\.budget\.remaining","value":(-?[\d.]+),"unit":("(?:[^"\\]|\\.)*")/;
+
+function latestRemaining(chunks: readonly Chunk[]): Readonly<Record<string, string>> | undefined {
+  const { code } = EVENT_KINDS.metric;
+  let remaining: Record<string, string> | undefined;
+  for (const { kinds, payloads } of chunks) {
+    for (let at = kinds.indexOf(code); at >= 0; at = kinds.indexOf(code, at + 1)) {
+      const [, value, unit] = REMAINING.exec(payloads[at] ?? "") ?? [];
+      if (value === undefined || unit === undefined) continue;
+      remaining ??= {};
+      remaining[JSON.parse(unit)] = value;
+    }
+  }
+  return remaining;
 }

@@ -52,6 +52,11 @@ const common = {
 export const JobChange = Type.Object({
   ...common,
   progress: Type.Optional(Progress),
+  budget: Type.Optional(
+    Type.Record(Type.String(), Type.Object({ remaining: Counter.properties.remaining }), {
+      description: "the counters that have moved",
+    }),
+  ),
   error: Type.Optional(ErrorFields),
 });
 
@@ -89,12 +94,20 @@ function commonOf(job: JobRecord): Static<Type.TObject<typeof common>> {
   };
 }
 
-/** A job in the feed. `progress` is the payload of a `progress` event. */
-export function changeOf(job: JobRecord, progress: string | undefined): Static<typeof JobChange> {
+/**
+ * A job in the feed. `progress` is the payload of a `progress` event.
+ * @param remaining currency → what remains, of the counters that have moved.
+ */
+export function changeOf(
+  job: JobRecord,
+  progress: string | undefined,
+  remaining: Readonly<Record<string, string>> | undefined,
+): Static<typeof JobChange> {
   const { outcome } = job;
   return {
     ...commonOf(job),
     ...(progress === undefined ? {} : { progress: progressOf(progress) }),
+    ...(remaining === undefined ? {} : { budget: countersOf(remaining) }),
     ...(outcome === null || outcome.status === "success" ? {} : { error: { ...outcome.error } }),
   };
 }
@@ -125,6 +138,10 @@ export function listingOf(job: JobRecord, { head, progress, budget, agentIsHere 
     ...(progress === undefined ? {} : { progress: progressOf(progress) }),
     ...(waiting === undefined ? {} : { waiting_for: waiting }),
   };
+}
+
+function countersOf(remaining: Readonly<Record<string, string>>) {
+  return Object.fromEntries(Object.entries(remaining).map(([currency, left]) => [currency, { remaining: left }]));
 }
 
 function progressOf(payload: string): Static<typeof Progress> {

@@ -57,6 +57,10 @@ export const wordCount = defineAgent({
   name: "word-count",
   version: "1.0.0",
   restart: "always", // after a crash of the runtime it runs again, on the same stream of events
+  needs: {
+    "tool.call": { why: "to look at words", patterns: ["look"] },
+    "cost.budget": { why: "0.01 credits for each word", patterns: ["credits:1"] },
+  },
   async run(ctx, input) {
     const { text } = (input ?? {}) as { text?: unknown };
     if (typeof text !== "string") {
@@ -65,9 +69,11 @@ export const wordCount = defineAgent({
     const words = text.split(/\\s+/).filter((word) => word !== "");
     const counts = new Map<string, number>();
     for (const [index, word] of words.entries()) {
+      // Refused where the lease does not cover it, has expired, or has no credits left; on the job's log before it happens.
+      await ctx.tool("look", { word }, ({ signal }) => setTimeout(100, word.length, { signal }));
+      await ctx.charge({ credits: "0.01" });
       counts.set(word, (counts.get(word) ?? 0) + 1);
       await ctx.progress({ current: index + 1, total: words.length, units: "words", message: word });
-      await setTimeout(100, undefined, { signal: ctx.signal }); // whoever cancels the job ends this, too
     }
     return { words: words.length, counts: Object.fromEntries(counts) };
   },
@@ -85,11 +91,16 @@ const { url, token } = LEASEHOLD_URL
   : JSON.parse(await readFile(".leasehold/dev.json", "utf8"));
 
 await using session = await connect<typeof agents>(url, { token });
-const job = await session.submit("word-count", { text: "to be or not to be" });
+const job = await session.submit(
+  "word-count",
+  { text: "to be or not to be" },
+  { lease: { "tool.call": ["look"] }, budget: { credits: "1" } }, // all that the job may do
+);
 for await (const event of job.events()) {
   if (event.kind === "progress") console.log(\`\${event.body.current} of \${event.body.total}: \${event.body.message}\`);
 }
 console.log(await job.result());
+console.log(\`\${job.budget.credits} credits are left\`);
 `;
 
 const ENV_EXAMPLE = `# Copy to .env.local, which \`leasehold dev\` loads and git ignores: keys that your agents need, one a line.
@@ -103,8 +114,10 @@ Agents that run under a lease, with Leasehold. Needs Node 24 or newer.
 
     npm install
     npx leasehold dev          # serves agents.ts, and loads it anew when it changes
-    npx leasehold submit word-count '{"text":"to be or not"}'    # in a second terminal
-    node client.ts             # the same from a program
+    npx leasehold submit word-count '{"text":"to be or not"}' --lease tool.call=look --budget credits:1
+    node client.ts             # the same from a program; both in a second terminal
+
+A job may do what its lease says, and nothing else. Leave the lease out, and you are told which one the agent needs.
 
 \`npx leasehold --help\` lists the other commands: \`jobs\`, \`show\`, \`watch\`, \`cancel\`, \`serve\`, \`token\`.
 `;

@@ -110,9 +110,13 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
     .option("--input <json>", `input for --run: ${INPUT_HELP}`)
     .option("--lease <namespace=pattern>", "authority to grant to --run, as of `submit`; repeatable", collect)
     .option("--budget <currency:amount>", "what --run may spend, as of `submit`; repeatable", collect)
+    .option("--no-tree", "show the job of --run alone, without the jobs that it delegates")
     .option("--exit", "end after the job of --run, with its exit code")
     .option("--no-reload", "leave agents as they are when their files change")
-    .addHelpText("after", example('leasehold dev agents.ts --run word-count --input \'{"text":"to be"}\''))
+    .addHelpText(
+      "after",
+      example("leasehold dev agents.ts --run word-count --input @input.json --lease tool.call=look"),
+    )
     .action(async (files, options) => finish(await (await import("./commands/dev.ts")).dev(files, options, io)));
 
   withServer(add("serve", "serve agents to everyone who has a token (see `leasehold token`)"))
@@ -142,7 +146,7 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
     .option("--expires <time>", "when the lease ends: a time such as 2026-05-13T23:42:00Z, or a length such as 2h")
     .option("--max-runtime <time>", "when the job is ended: seconds, or a length such as 30m")
     .option("--key <key>", "idempotency key: the same key never starts a second job")
-    .addHelpText("after", example("leasehold submit word-count @input.json --budget USD:5.00 --expires 2h"))
+    .addHelpText("after", example("leasehold submit word-count @input.json --lease tool.call=look --expires 2h"))
     .action(async (agent, input, options) =>
       finish(await (await import("./commands/submit.ts")).submit(agent, input, options, io)),
     );

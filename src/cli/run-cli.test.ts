@@ -61,6 +61,8 @@ describe("wrong usage", () => {
     [["jobs", "--status", "done"], "--status must be one of pending, running"],
     [["jobs", "--url", "nonsense", "--token", "t"], "is not the URL of a runtime"],
     [["dev", "--exit"], "belong to --run"],
+    [["dev", "--lease", "fs.read=/**"], "belong to --run"],
+    [["dev", "--budget", "USD:1"], "belong to --run"],
     [["dev", "--port", "99999"], "--port must be"],
     [["dev", "--port", "0"], "no agents are named"],
   ])("%j is answered with one line that says so", async (argv, message) => {

@@ -252,6 +252,23 @@ describe("files under a lease", () => {
     await ctx.fs.write(join(inside, "subway"), "x");
   });
 
+  it.runIf(process.platform === "linux")("are not what the system tells of its processes", async () => {
+    const { ctx } = openTestContext({ "fs.read": ["**"], "fs.write": ["**"] });
+    for (const path of [
+      "/proc/self/environ",
+      "/proc/thread-self/environ",
+      `/proc/${process.ppid}/environ`,
+      "/proc/self/root/proc/self/environ",
+      "/dev/fd",
+    ]) {
+      await expect(ctx.fs.stat(path), path).rejects.toMatchObject(denied);
+      await expect(ctx.authorize("fs.read", path), path).rejects.toMatchObject(denied);
+    }
+    await expect(ctx.fs.append("/proc/self/comm", "taken")).rejects.toMatchObject(denied);
+    expect((await ctx.fs.list("/proc")).map(({ name }) => name).filter((name) => /^\d+$/.test(name))).toEqual([]);
+    expect(await ctx.fs.readText("/proc/uptime")).toMatch(/^\d/);
+  });
+
   it("may be used many at a time", async () => {
     const { ctx } = open();
     const many = Array.from({ length: MAX_OPEN_FILES * 3 }, (_, n) => join(inside, `n${n}`));

@@ -32,7 +32,7 @@ async function tryAll(
 }
 
 const REFUSED =
-  /^ERR_(ACCESS_DENIED|DLOPEN_DISABLED|UNKNOWN_BUILTIN_MODULE|UNSUPPORTED_DIR_IMPORT)$|^TypeError: Cannot destructure/;
+  /^PERMISSION_DENIED$|^ERR_(ACCESS_DENIED|DLOPEN_DISABLED|UNKNOWN_BUILTIN_MODULE|UNSUPPORTED_DIR_IMPORT)$|^TypeError: Cannot destructure/;
 
 /** Those that were not refused, with what they got. */
 function successes(outcomes: Outcomes): unknown {

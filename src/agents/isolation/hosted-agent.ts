@@ -116,7 +116,7 @@ export class HostedAgent {
 
   #append({ kind, name, body }: Members): Promise<void> | undefined {
     const wireName = requireText(name, "name");
-    const event = this.#events.reword(requireText(kind, "kind"), wireName, body);
+    const event = asViolation(() => this.#events.reword(requireText(kind, "kind"), wireName, body));
     if (event.kind === "result_chunk" && !this.#streamBegun) throw new Violation("a chunk before its stream");
     return this.#unlessStopped(() => this.#host.append(event.kind, wireName, event.text));
   }
@@ -212,13 +212,22 @@ export class HostedAgent {
   }
 }
 
+/** An honest context has checked what it emits: whatever is wrong with it here was meant to be. */
+function asViolation<Result>(check: () => Result): Result {
+  try {
+    return check();
+  } catch (error) {
+    throw error instanceof CodedError ? new Violation(error.message) : error;
+  }
+}
+
 /** An error that a process tells of, within the bounds of one an agent threw. */
 function failureOf(error: unknown): CodedError {
   return toJobFailure(fromPipeError(errorBody(error)));
 }
 
 /** How a job ends whose agent's process sent what it must not. */
-export function violated(agent: string, { message }: Violation): CodedError {
+export function violated(agent: string, { message }: Error): CodedError {
   return new CodedError(
     "INTERNAL_ERROR",
     `the process of ${agent} sent its runtime what no agent sends (${message}), and was ended`,

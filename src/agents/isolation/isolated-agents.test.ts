@@ -1,4 +1,5 @@
 import { mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
@@ -89,6 +90,17 @@ describe("an isolated agent", () => {
     });
     const elsewhere = await submit("files", directory, { lease: { "fs.write": ["/nowhere/**"] } });
     expect(await failureOf(elsewhere)).toMatchObject({ code: "PERMISSION_DENIED" });
+  });
+
+  it("fetches what its lease names, and nothing else", async () => {
+    const server = createServer((_request, response) => response.end("fetched"));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => void server.close());
+    const { submit } = await startRuntime(ALL);
+    const url = `http://127.0.0.1:${(server.address() as { port: number }).port}/a`;
+    expect(await (await submit("fetching", url, { lease: { "net.fetch": [url] } })).result()).toBe("fetched");
+    const refused = await submit("fetching", `${url}b`, { lease: { "net.fetch": [url] } });
+    expect(await failureOf(refused)).toMatchObject({ code: "PERMISSION_DENIED", details: { target: `${url}b` } });
   });
 
   it("delegates", async () => {

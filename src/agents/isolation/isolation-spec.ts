@@ -3,7 +3,7 @@ import { isAbsolute } from "node:path";
 import { pathToFileURL } from "node:url";
 
 /** Limits on `memoryMb`, in MiB. Less than the least does not even hold Node and this package. */
-export const MEMORY_MB = { least: 128, default: 512, most: 1_048_576 } as const;
+const MEMORY_MB = { least: 128, default: 512, most: 1_048_576 } as const;
 
 export interface IsolationSpec {
   /**

@@ -13,6 +13,7 @@ import { leaseOf } from "../../kernel/authority/lease.ts";
 import type { Log } from "../../platform/log.ts";
 import type { Timers } from "../../platform/world.ts";
 import { CodedError } from "../../protocol/errors.ts";
+import { LineError } from "../../transports/line-splitter.ts";
 import { AgentOutput } from "./agent-output.ts";
 import type { HostCall } from "./host-calls.ts";
 import { HostedAgent, violated } from "./hosted-agent.ts";
@@ -29,6 +30,8 @@ import { Violation } from "./violation.ts";
 
 /** After its job was stopped an agent has this long to end by itself, in milliseconds; then it is killed. */
 const KILL_GRACE_MS = 2_000;
+/** Processes at once in one runtime, some 55 MB each at the least. One more fails its job, which may be submitted again. */
+const MAX_PROCESSES = 256;
 /** Linux: the kernel takes this process before the runtime when memory runs out. */
 const FIRST_TO_GO = "1000";
 
@@ -100,13 +103,13 @@ export function createSupervisor({ timers, log, apart }: SupervisorOptions): Sup
     const flags = await flagsFor(run, module);
     host.signal.throwIfAborted();
     if (isClosed) throw new CodedError("INTERNAL_ERROR", "the runtime is closing");
-    const child = spawn(process.execPath, [...flags, ENTRY], {
-      env: {},
-      stdio: ["ignore", "pipe", "pipe", "pipe"],
-      // A session of its own: what a terminal sends to the runtime's processes, such as Ctrl-C, is not for it.
-      detached: true,
-    });
-    if (child.pid === undefined) throw await startFailure(agent, child);
+    if (alive.size >= MAX_PROCESSES) throw tooManyProcesses(agent);
+    const child = start(agent, flags);
+    if (child.pid === undefined) {
+      throw await new Promise<unknown>((resolve) =>
+        child.once("error", (cause) => resolve(startFailure(agent, cause))),
+      );
+    }
     return await accompany(run, child, child.pid, pathToFileURL(module).href);
   }
 
@@ -118,6 +121,8 @@ export function createSupervisor({ timers, log, apart }: SupervisorOptions): Sup
     const hosted = new HostedAgent({ host, writer, agent, maxResultBytes: run.maxResultBytes, calls: run.calls });
     const output = new AgentOutput(log, host.job.id);
     const kill = (): void => void child.kill("SIGKILL");
+    // Whether it could be killed shows in its end.
+    child.on("error", () => {});
     alive.add(child);
     const unwatch = orphans.watch(pid);
     goFirst(pid);
@@ -144,15 +149,16 @@ export function createSupervisor({ timers, log, apart }: SupervisorOptions): Sup
     });
 
     void readLines(pipe, MAX_LINE_BYTES, (line) => hosted.take(line))
-      .then(
-        // The pipe ends when the process does, or when the agent closes it, and then nothing it does can be heard any more.
-        async () => {
-          kill();
-          hosted.end(endedEarly(agent, await ended, output.tail, isolation.memoryMb));
-        },
-        (error: unknown) => hosted.end(error instanceof CodedError ? error : violated(agent, asViolation(error))),
-      )
-      .finally(kill);
+      .catch((error: unknown) => {
+        if (error instanceof CodedError) hosted.end(error);
+        else if (error instanceof Violation || error instanceof LineError) hosted.end(violated(agent, error));
+        // Any other is of a pipe that broke off, and means no more than that it ended.
+      })
+      .then(async () => {
+        // It ends when the process does, or when the agent closes it, and then nothing it does can be heard any more.
+        kill();
+        hosted.end(endedEarly(agent, await ended, output.tail, isolation.memoryMb));
+      });
 
     await begin(run, hosted, writer.send.bind(writer), module);
     host.signal.addEventListener("abort", stop, { once: true });
@@ -210,9 +216,30 @@ function endOf(child: ChildProcess): Promise<ProcessEnd> {
   return new Promise((resolve) => child.once("exit", (code, signal) => resolve({ code, signal })));
 }
 
-async function startFailure(agent: string, child: ChildProcess): Promise<CodedError> {
-  const cause = await new Promise<Error>((resolve) => child.once("error", resolve));
+function start(agent: string, flags: readonly string[]): ChildProcess {
+  try {
+    return spawn(process.execPath, [...flags, ENTRY], {
+      env: {},
+      stdio: ["ignore", "pipe", "pipe", "pipe"],
+      // A session of its own: what a terminal sends to the runtime's processes, such as Ctrl-C, is not for it.
+      detached: true,
+    });
+  } catch (cause) {
+    // A command line that is too long, for one.
+    throw startFailure(agent, cause as Error);
+  }
+}
+
+function startFailure(agent: string, cause: Error): CodedError {
   return new CodedError("INTERNAL_ERROR", `no process could be started for ${agent}: ${cause.message}`, { cause });
+}
+
+function tooManyProcesses(agent: string): CodedError {
+  return new CodedError(
+    "INTERNAL_ERROR",
+    `no process could be started for ${agent}: ${MAX_PROCESSES} isolated agents run already (MAX_PROCESSES); give agents a maxConcurrent, so that further jobs wait`,
+    { details: { limit: "MAX_PROCESSES", count: MAX_PROCESSES } },
+  );
 }
 
 function goFirst(pid: number): void {
@@ -238,8 +265,4 @@ function tooMuchMemory(agent: string, memoryMb: number): CodedError {
     `the process of ${agent} took more than ${memoryMb} MiB of memory (memoryMb), and was ended`,
     { details: { limit: "memoryMb", memory_mb: memoryMb } },
   );
-}
-
-function asViolation(error: unknown): Violation {
-  return error instanceof Violation ? error : new Violation(error instanceof Error ? error.message : String(error));
 }

@@ -115,6 +115,12 @@ export const stuck = defineAgent({
   },
 });
 
+export const fetching = defineAgent({
+  ...isolated,
+  name: "fetching",
+  run: async (ctx, url) => await (await ctx.fetch(String(url))).text(),
+});
+
 export const parent = defineAgent({
   ...isolated,
   name: "parent",

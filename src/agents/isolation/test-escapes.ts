@@ -11,7 +11,7 @@ import type * as Sqlite from "node:sqlite";
 import v8 from "node:v8";
 import { WASI } from "node:wasi";
 import { Worker } from "node:worker_threads";
-import { defineAgent } from "leasehold";
+import { type AgentContext, defineAgent } from "leasehold";
 import { createSystemWorld } from "../../platform/system-world.ts";
 
 const isolated = { version: "1.0.0", isolate: "process", module: import.meta.url } as const;
@@ -22,7 +22,8 @@ const { timers } = createSystemWorld();
 const nextTurn = (): Promise<void> => new Promise((resolve) => timers.soon(resolve));
 
 /** Each is given a path of the test's choice. */
-const ESCAPES: Readonly<Record<string, (path: string) => unknown>> = {
+const ESCAPES: Readonly<Record<string, (path: string, ctx: AgentContext) => unknown>> = {
+  "read a file by the runtime": (path, { fs }) => fs.readText(path),
   "read a file": (path) => fs.readFileSync(path, "utf8"),
   "read a file by a buffer": (path) => fs.readFileSync(Buffer.from(path), "utf8"),
   "read a file by promises": (path) => fs.promises.readFile(path, "utf8"),
@@ -77,12 +78,12 @@ function openDatabase({ DatabaseSync }: typeof Sqlite, path: string): unknown {
 export const escaping = defineAgent({
   ...isolated,
   name: "escaping",
-  async run(_ctx, input) {
+  async run(ctx, input) {
     const [names, path] = input as [readonly string[], string];
     const outcomes: Record<string, unknown> = {};
     for (const name of names) {
       try {
-        outcomes[name] = { got: (await ESCAPES[name]?.(path)) ?? null };
+        outcomes[name] = { got: (await ESCAPES[name]?.(path, ctx)) ?? null };
       } catch (error) {
         outcomes[name] = { refused: (error as NodeJS.ErrnoException).code ?? String(error) };
       }

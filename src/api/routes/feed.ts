@@ -1,12 +1,12 @@
 /** `GET /api/feed`: changes of the jobs the caller may see, as they happen. */
 import Type from "typebox";
-import { FEED_INTERVAL_MS, FeedReader, MAX_WAITING_CHANGES } from "../job-feed.ts";
+import { CHANGES, FEED_INTERVAL_MS, FeedReader, MAX_WAITING_CHANGES } from "../job-feed.ts";
 import { JobChange } from "../job-view.ts";
 import type { App, RouteContext } from "../route.ts";
 
 const FeedLine = Type.Union([
   Type.Object({ type: Type.Literal("feed.opened", { description: "the first line: from here on nothing is missed" }) }),
-  Type.Object({ type: Type.Enum(["job.accepted", "job.changed", "job.progress", "job.ended"]), job: JobChange }),
+  Type.Object({ type: Type.Enum([...CHANGES]), job: JobChange }),
   Type.Object({
     type: Type.Literal("feed.missed", { description: "some changes were given up: read the listing again" }),
     changes: Type.Integer(),

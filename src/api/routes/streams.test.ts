@@ -304,6 +304,35 @@ describe("GET /api/feed", () => {
     });
   });
 
+  it("tells what remains of a budget, to the last digit, with whatever else happens", async () => {
+    const { hosts, agent } = puppets();
+    const api = await createTestApi({ agents: [agent] });
+    const reader = await feedOf(api);
+    const lease_request = { "cost.budget": ["USD:1", "credits:100000000000000000000.5"] };
+    await api.submit("puppet", { lease_request });
+    await until(() => expect(hosts).toHaveLength(1));
+    await until(() => expect(kinds(reader)).toEqual(["feed.opened", "job.accepted running"]));
+    const told = 2;
+    hosts[0]?.report({ name: "cost.model", value: "0.25", unit: "USD" });
+    hosts[0]?.report({ name: "cost.model", value: "0.25", unit: "credits" });
+    await hosts[0]?.flush();
+    await api.world.advance(FEED_INTERVAL_MS);
+    await until(() => expect(reader.lines).toHaveLength(told + 1));
+    expect(reader.lines[told]).toMatchObject({
+      type: "job.budget",
+      job: { budget: { USD: { remaining: "0.75" }, credits: { remaining: "100000000000000000000.25" } } },
+    });
+    hosts[0]?.report({ name: "cost.model", value: 1, unit: "USD" });
+    hosts[0]?.append("progress", "progress", '{"current":1}');
+    await hosts[0]?.flush();
+    await api.world.advance(FEED_INTERVAL_MS);
+    await until(() => expect(reader.lines).toHaveLength(told + 2));
+    expect(reader.lines[told + 1]).toMatchObject({
+      type: "job.progress",
+      job: { progress: { current: 1 }, budget: { USD: { remaining: "-0.25" } } },
+    });
+  });
+
   it("tells of several changes at once as one, with the job as it is by then", async () => {
     const api = await createTestApi({ agents: [echo] });
     const reader = await feedOf(api);

@@ -30,6 +30,8 @@ interface DevOptions extends ServerOptions {
   readonly input?: string;
   readonly lease?: readonly string[];
   readonly budget?: readonly string[];
+  /** False: the job of `run` is shown alone, without what it delegates. */
+  readonly tree?: boolean;
   readonly exit?: boolean;
   /** False: agents stay as they were loaded at the start. */
   readonly reload: boolean;
@@ -103,7 +105,7 @@ function loadFailure(error: unknown): string {
 
 /** Submits the job of `--run` as any client would, and follows it. */
 async function run(
-  { run: agent = "", json = false }: DevOptions,
+  { run: agent = "", json = false, tree = true }: DevOptions,
   { input, ...submission }: Submission,
   target: Target,
   signal: AbortSignal,
@@ -111,7 +113,7 @@ async function run(
 ): Promise<ExitCode> {
   await using session = await openSessionAt(target, signal, io);
   const job = await session.submit(agent, input, { ...submission, signal });
-  return await followJob(job, { json }, signal, io);
+  return await followJob(job, { json, tree }, signal, io);
 }
 
 /** Serves until SIGINT, SIGTERM or SIGHUP; with `--run --exit` until the job has ended, with the job's exit code. */

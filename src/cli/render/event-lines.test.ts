@@ -50,6 +50,25 @@ describe("createEventLines", () => {
     expect(lines("tool_result", { call_id: "c1", error })).toEqual(["result   search TIMEOUT too slow"]);
   });
 
+  it("shows a tool that is called again and again only when it fails, and says so", () => {
+    const lines = linesAt(undefined);
+    const shown = Array.from({ length: 100 }, (_, index) => [
+      ...lines("tool_call", { tool: "read", args: { index }, call_id: `c${index}` }),
+      ...lines("tool_result", { call_id: `c${index}`, result: "ok" }),
+    ]).flat();
+    expect(shown).toHaveLength(21);
+    expect(shown.slice(-3)).toEqual([
+      'call     read {"index":9}',
+      "result   read ok",
+      "call     read again: from here on it is shown when it fails (--json shows all)",
+    ]);
+    expect(lines("tool_call", { tool: "read", args: {}, call_id: "late" })).toEqual([]);
+    const error = { code: "PERMISSION_DENIED", message: "no", retryable: false };
+    const failed = ["call     read {}", "result   read PERMISSION_DENIED no"];
+    expect(lines("tool_result", { call_id: "late", error })).toEqual(failed);
+    expect(lines("tool_call", { tool: "write", args: {}, call_id: "c" })).toEqual(["call     write {}"]);
+  });
+
   it("leaves chunks of the result to the end", () => {
     const chunk = { result_id: "r", chunk_seq: 0, data: "x", encoding: "utf8", more: false };
     expect(linesAt(undefined)("result_chunk", chunk)).toEqual([]);

@@ -1,6 +1,7 @@
 /** A job's events as lines for people. */
 import type { JobEvent } from "../../client/job.ts";
 import type { EventBody } from "../../protocol/event-bodies.ts";
+import { createCallThinner } from "./call-thinner.ts";
 import type { Colors } from "./colors.ts";
 import { cut, pad, wrap } from "./display-width.ts";
 import { progressText } from "./progress-bar.ts";
@@ -39,7 +40,8 @@ function metricText({ name, value, unit, dimensions = {} }: EventBody<"metric">)
 
 /** Formats events of one job in the order of its log: a result is shown under the name of the tool that was called. */
 export function createEventLines({ colors, width }: LineStyle): (event: JobEvent) => readonly string[] {
-  const openCalls = new Map<string, string>();
+  const openCalls = new Map<string, { readonly tool: string; readonly leftOut?: readonly string[] }>();
+  const isWorthALine = createCallThinner();
   const levels = new Map<string, Paint>([
     ["debug", colors.dim],
     ["info", colors.cyan],
@@ -73,17 +75,26 @@ export function createEventLines({ colors, width }: LineStyle): (event: JobEvent
   }
 
   function toolCall({ tool, args, call_id }: EventBody<"tool_call">): readonly string[] {
-    openCalls.set(call_id, tool);
+    const shown = isWorthALine(tool);
+    const lines = summary("call", colors.blue, joined(tool, args));
+    openCalls.set(call_id, shown === "shown" ? { tool } : { tool, leftOut: lines });
     const [oldest] = openCalls.keys();
     if (openCalls.size > MAX_OPEN_CALLS && oldest !== undefined) openCalls.delete(oldest);
-    return summary("call", colors.blue, joined(tool, args));
+    if (shown === "first left out") {
+      return summary(
+        "call",
+        colors.blue,
+        `${preview(tool)} again: from here on it is shown when it fails (--json shows all)`,
+      );
+    }
+    return shown === "shown" ? lines : [];
   }
 
   function toolResult({ call_id, result, error }: EventBody<"tool_result">): readonly string[] {
-    const tool = openCalls.get(call_id) ?? call_id;
+    const { tool, leftOut } = openCalls.get(call_id) ?? { tool: call_id };
     openCalls.delete(call_id);
-    if (error === undefined) return summary("result", colors.blue, joined(tool, result));
-    return summary("result", colors.red, joined(tool, error.code, error.message), colors.red);
+    if (error === undefined) return leftOut === undefined ? summary("result", colors.blue, joined(tool, result)) : [];
+    return [...(leftOut ?? []), ...summary("result", colors.red, joined(tool, error.code, error.message), colors.red)];
   }
 
   return (event) => {

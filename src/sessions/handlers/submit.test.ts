@@ -309,6 +309,29 @@ describe("a repeated key in another session [reading-reattach-other-session]", (
     expect(streamProblems(received.filter(isSequenced))).toEqual([]);
   });
 
+  it("gives no history a second time to a session that does not see all kinds", async () => {
+    const job = (await client.submit("puppet", 1, { idempotency_key: "k" })).payload.job_id;
+    const { ctx, finish } = runtime.puppet(job);
+    // Each in a commit of its own: those that are hidden leave gaps between the places.
+    for (const current of [1, 2]) {
+      await ctx.progress({ current });
+      await runtime.world.settle();
+      await ctx.log("seen");
+      await runtime.world.settle();
+    }
+    await ctx.progress({ current: 3 });
+    await runtime.world.settle();
+    finish();
+    await runtime.world.settle();
+    const other = await opened([]);
+    const again = async () => {
+      other.send("job.submit", { agent: "puppet", input: 1, idempotency_key: "k" });
+      return (await other.settled()).map(({ type }) => type);
+    };
+    expect(await again()).toEqual(["job.accepted", "job.event", "job.event", "job.result"]);
+    expect(await again()).toEqual(["job.accepted"]);
+  });
+
   it("gives the right to cancel [reading-who-may-cancel]", async () => {
     const job = (await client.submit("puppet", 1, { idempotency_key: "k" })).payload.job_id;
     const other = await opened([]);

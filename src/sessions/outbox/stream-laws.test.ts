@@ -1,9 +1,11 @@
 /** Random interleavings of jobs, sessions, drops, stalls, crashes and a slow store: what holds of every stream. */
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
+import { defineAgent } from "../../agents/define-agent.ts";
+import type { JsonObject } from "../../protocol/fields.ts";
 import { createMemoryStore, type MemoryStore } from "../../stores/memory/memory-store.ts";
 import { createFakeWorld, type FakeWorld } from "../../testing/fake-world.ts";
-import type { Sequenced } from "../test-client.ts";
+import { isOnLog, type Sequenced } from "../test-client.ts";
 import { TestRuntime } from "../test-runtime.ts";
 import { TestSession } from "../test-session.ts";
 import { createSlowStore } from "../test-slow-store.ts";
@@ -16,6 +18,22 @@ const FEATURES: readonly (readonly string[] | undefined)[] = [
   ["subscribe", "progress"],
 ];
 const OVERLOAD_BYTES = 4_000;
+
+/** Delegates to others of its kind, and to `flood`, and leaves some of them running when it returns. */
+const family = defineAgent({
+  name: "family",
+  version: "1.0.0",
+  run: async (ctx, input) => {
+    const { n, every } = input as { n: number; every: number };
+    for (let child = 0; child < n % 4; child++) {
+      const agent = child % 2 === 0 ? "flood" : "family";
+      const below = await ctx.delegate(agent, { n: n >> 1, every }, { lease: { "agent.delegate": ["*"] } });
+      if (every % 2 === 0) await below.result();
+      await ctx.log(`child ${child}`);
+    }
+    return n;
+  },
+});
 
 const on = fc.nat({ max: FEATURES.length - 1 });
 const size = fc.oneof({ weight: 6, arbitrary: fc.nat({ max: 40 }) }, { weight: 1, arbitrary: fc.constant(1_200) });
@@ -37,7 +55,12 @@ type Step = typeof steps extends fc.Arbitrary<(infer Value)[]> ? Value : never;
 
 interface Submission {
   readonly on: number;
-  readonly payload: { readonly agent: string; readonly input: unknown; readonly idempotency_key: string };
+  readonly payload: {
+    readonly agent: string;
+    readonly input: unknown;
+    readonly lease_request: JsonObject;
+    readonly idempotency_key: string;
+  };
 }
 
 class Scene {
@@ -58,13 +81,18 @@ class Scene {
     return this.#store;
   }
 
+  /** It has a job by a subscription: what that delegates does not come along. */
+  wasSubscribed(on: number, job: string): boolean {
+    return this.#subscribed.has(`${on} ${job}`);
+  }
+
   get errors(): readonly string[] {
     return this.#runtimes.flatMap(({ errors }) => errors);
   }
 
   async start(): Promise<void> {
     const store = createSlowStore(this.#store, this.world, this.#turns);
-    this.#runtimes.push(await new TestRuntime({ world: this.world, store }).begin());
+    this.#runtimes.push(await new TestRuntime({ world: this.world, store, agents: [family] }).begin());
     if (this.sessions.length > 0) return;
     for (const features of FEATURES) {
       const options = { overloadBytes: OVERLOAD_BYTES, ...(features === undefined ? {} : { features }) };
@@ -111,7 +139,8 @@ class Scene {
     for (const session of this.sessions) session.connect();
     await this.world.settle();
     for (const { on, payload } of this.#submissions) this.#session(on).client.send("job.submit", payload);
-    await this.world.settle();
+    // A result that is put together waits through more promises than one settling does.
+    for (let rounds = 0; rounds < 5; rounds++) await this.world.settle();
   }
 
   async close(): Promise<void> {
@@ -132,8 +161,9 @@ class Scene {
     const before = repeats ? this.#submissions[this.world.drawInt(this.#submissions.length + 1)] : undefined;
     const payload = before?.payload ?? {
       // Its result comes in chunks, or, where a session sees none, has to be put together.
-      agent: n % 5 === 0 ? "streamer" : "flood",
+      agent: n % 5 === 0 ? "streamer" : n % 5 === 1 ? "family" : "flood",
       input: { n, every: 1 + this.world.drawInt(9) },
+      lease_request: { "agent.delegate": ["*"] },
       idempotency_key: `key-${this.#submissions.length}`,
     };
     this.#submissions.push({ on, payload });
@@ -204,12 +234,23 @@ it("every stream is whole, whatever happens when [law-no-gap-or-repeat] [law-no-
           if ("result_size" in payload && index > 0) expect(payload.result).toBe("one two three");
           else if ("result_size" in payload) expect(payload.result_id).toMatch(/^res_/);
         }
-        expect(streamProblems(events, { hides: index > 0 })).toEqual([]);
+        const { placed } = session;
+        expect(streamProblems(placed, { hides: index > 0 })).toEqual([]);
+        const children = placed.flatMap(({ type, job_id }) => (type === "job.accepted" ? [job_id] : []));
+        expect(new Set(children).size).toBe(children.length);
+        const toldOf = placed.flatMap((frame, at) => {
+          if (frame.type !== "job.event" || frame.payload.kind !== "delegate") return [];
+          if (index > 0 || scene.wasSubscribed(index, frame.job_id)) return [];
+          const { child_job_id: child } = frame.payload.body;
+          expect(placed[at + 1]).toMatchObject({ type: "job.accepted", job_id: child });
+          return [String(child)];
+        });
+        expect(children).toEqual(toldOf);
         const accepted = session.replies.flatMap(({ type, job_id }) => (type === "job.accepted" ? [job_id] : []));
         const ended = events.flatMap(({ type, job_id }) => (type === "job.event" ? [] : [job_id]));
-        for (const job of accepted) expect(ended).toContain(job);
+        for (const job of [...accepted, ...children]) expect(ended).toContain(job);
         for (const job of jobsIn(events)) {
-          const last = session.eventsOf(job).at(-1);
+          const last = session.eventsOf(job).findLast(isOnLog);
           expect(last?.payload.job_seq).toBe(await entriesOf(scene.store, job));
         }
       }
