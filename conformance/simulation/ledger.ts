@@ -116,13 +116,19 @@ export class Ledger {
     for (const id of [...this.accounts.subtree(root)].toReversed()) this.#remove(id);
   }
 
+  /** Whether a job's history is old enough to go; that goes by the end of its tree. */
+  mayGo(id: string): boolean {
+    const { record } = this.jobs.get(id) ?? {};
+    const { endedAt = null } = this.jobs.get(record?.root ?? id)?.record ?? {};
+    return (
+      record !== undefined && isTerminal(record.status) && this.#now() - MAX_AGE_SEC * 1_000 >= (endedAt ?? Infinity)
+    );
+  }
+
   #remove(id: string): void {
     const { record } = this.jobs.get(id) ?? {};
     if (record === undefined) return;
-    const { status } = record;
-    const { endedAt = null } = this.jobs.get(record.root)?.record ?? {};
-    const isOld = isTerminal(status) && endedAt !== null && endedAt <= this.#now() - MAX_AGE_SEC * 1_000;
-    if (!isOld) this.#judge.report("history-is-kept", `${id}, which is ${status}, is gone`);
+    if (!this.mayGo(id)) this.#judge.report("history-is-kept", `${id}, which is ${record.status}, is gone`);
     const waiting = this.whoNeeds(id);
     if (waiting !== undefined) this.#judge.report("history-is-kept", `${id} is gone, and ${waiting} waits for it`);
     this.jobs.delete(id);

@@ -361,12 +361,14 @@ export class ScriptedClient {
     this.#report("refusals-have-causes", `${request?.type ?? "nothing"} was answered with ${code}: ${message}`);
   }
 
-  /** Whether a job's history went before it could be had. */
+  /** Whether a job's history went, or is going, before it could be had. */
   #isAboutRemoved(request: Request | undefined, message: string): boolean {
-    const { removed } = this.#stage.ledger;
+    const { ledger } = this.#stage;
+    const isGone = (job: string): boolean =>
+      ledger.removed.has(job) || (message.includes("is just being removed") && ledger.mayGo(job));
     // The answer that told of the job may have been lost.
-    if (request?.type === "submit") return (message.match(JOB_ID) ?? []).some((job) => removed.has(job));
-    return request !== undefined && "job" in request && removed.has(request.job);
+    if (request?.type === "submit") return (message.match(JOB_ID) ?? []).some(isGone);
+    return request !== undefined && "job" in request && isGone(request.job);
   }
 
   /** Another resumption was taken up after all, and this token died with it: what that one presented is valid now. */

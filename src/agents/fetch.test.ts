@@ -1,8 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { pipeline } from "node:stream/promises";
+import { createGzip } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { CodedError } from "../protocol/errors.ts";
 import { MAX_REDIRECTS } from "./fetch.ts";
+import { MAX_WHOLE_BODY_BYTES } from "./fetched-response.ts";
 import { openTestContext, type TestContext } from "./test-context.ts";
 import type { TestHostOptions } from "./test-host.ts";
 
@@ -47,6 +50,11 @@ afterEach(() => {
     made.close();
   }
 });
+
+function* zeros(atLeast = Number.POSITIVE_INFINITY): Generator<Buffer, void, void> {
+  const piece = Buffer.alloc(1_048_576);
+  for (let size = 0; size < atLeast; size += piece.length) yield piece;
+}
 
 /** Under a lease for all of `here`. */
 const open = (options?: TestHostOptions): TestContext => openTestContext({ "net.fetch": [`${here}/**`] }, options);
@@ -113,6 +121,36 @@ describe("fetch under a lease", () => {
       { method: "GET", url: `${here}/private` },
       { method: "GET", url: `${here}/private` },
     ]);
+  });
+
+  it.each(["text", "json", "arrayBuffer", "bytes", "blob", "formData"] as const)(
+    "does not take an endless body whole: %s()",
+    async (read) => {
+      let closed = false;
+      answer = (_, response) => {
+        response.writeHead(200, { "content-encoding": "gzip", "content-type": "application/x-www-form-urlencoded" });
+        const zip = createGzip().on("error", () => undefined);
+        pipeline(zeros(), zip, response).catch(() => {
+          closed = true;
+        });
+      };
+      const { ctx } = open();
+      const response = await ctx.fetch(`${here}/bomb`);
+      await expect(response[read]()).rejects.toMatchObject({
+        code: "INVALID_REQUEST",
+        details: { limit: MAX_WHOLE_BODY_BYTES },
+      });
+      await expect.poll(() => closed).toBe(true);
+    },
+  );
+
+  it("takes a body of any length piece by piece", async () => {
+    const bytes = MAX_WHOLE_BODY_BYTES + 1_000_000;
+    answer = (_, response) => void pipeline(zeros(bytes), createGzip(), response.writeHead(200, { "content-encoding": "gzip" }));
+    const { ctx } = open();
+    let size = 0;
+    for await (const piece of (await ctx.fetch(`${here}/large`)).body ?? []) size += piece.length;
+    expect(size).toBeGreaterThanOrEqual(bytes);
   });
 
   it("sends the method that is on the log", async () => {

@@ -113,10 +113,7 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
     .option("--no-tree", "show the job of --run alone, without the jobs that it delegates")
     .option("--exit", "end after the job of --run, with its exit code")
     .option("--no-reload", "leave agents as they are when their files change")
-    .addHelpText(
-      "after",
-      example("leasehold dev agents.ts --run word-count --input @input.json --lease tool.call=look"),
-    )
+    .addHelpText("after", example("leasehold dev --run word-count --input @input.json --lease tool.call=look"))
     .action(async (files, options) => finish(await (await import("./commands/dev.ts")).dev(files, options, io)));
 
   withServer(add("serve", "serve agents to everyone who has a token (see `leasehold token`)"))
