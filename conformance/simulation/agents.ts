@@ -3,49 +3,14 @@
 import type { AgentContext } from "../../src/agents/agent-context.ts";
 import { AgentError } from "../../src/agents/agent-error.ts";
 import { type AgentDefinition, defineAgent } from "../../src/agents/define-agent.ts";
-import type { Timers } from "../../src/platform/world.ts";
 import { createAuthorityAgents } from "./authority-agents.ts";
-import type { Judge } from "./laws.ts";
-import type { Ledger } from "./ledger.ts";
-import type { LiveMoney } from "./live-money.ts";
-
-/** What a submission asks an agent to do. */
-export interface Plan {
-  /** Names the ask: no two jobs may carry the same. */
-  readonly tag: string;
-  /** How many events, burst by burst. */
-  readonly bursts: readonly number[];
-  /** Pause after each burst. */
-  readonly pauseMs: number;
-  /** How many jobs stand above this one. Default: none. */
-  readonly depth?: number;
-  /** When the root was asked for: what every attempt counts times from. */
-  readonly askedAt: number;
-}
+import { type AgentSurroundings, readPlan, type Sleep } from "./plan.ts";
 
 /** How often each is asked for: steppers have the most to lose. */
 export const AGENTS = [
   ...["bursts", "failing", "stepper", "stepper", "streamer", "artist", "deaf"],
   ...["spender", "planner", "planner"],
 ] as const;
-
-export interface AgentSurroundings {
-  readonly timers: Timers;
-  readonly ledger: Ledger;
-  readonly money: LiveMoney;
-  readonly judge: Judge;
-  now(): number;
-  /** What agents under a lease are handed instead of their `ctx`. */
-  readonly tamper?: ((ctx: AgentContext) => AgentContext) | undefined;
-}
-
-/** Rejects when the signal aborts. */
-export type Sleep = (ms: number, signal?: AbortSignal) => Promise<void>;
-
-/** Trusts its argument: inputs of a run are made by the run. */
-export function readPlan(input: unknown): Plan {
-  return input as Plan;
-}
 
 export function createAgents(surroundings: AgentSurroundings): readonly AgentDefinition[] {
   const { timers, ledger, judge } = surroundings;

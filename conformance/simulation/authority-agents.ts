@@ -5,12 +5,12 @@
 import type { AgentContext } from "../../src/agents/agent-context.ts";
 import { type AgentDefinition, defineAgent } from "../../src/agents/define-agent.ts";
 import { CodedError } from "../../src/protocol/errors.ts";
-import type { AgentSurroundings, Plan, Sleep } from "./agents.ts";
 import { isLeased } from "./authority.ts";
 import { readDecimal, showDecimal } from "./decimals.ts";
 import { type Draw, drawBy } from "./draw.ts";
 import { CURRENCIES, drawAmount, drawPattern, drawSubLease, FREE_CURRENCY } from "./leases.ts";
 import { drawTarget } from "./patterns.ts";
+import type { AgentSurroundings, Plan, Sleep } from "./plan.ts";
 
 /** `spender` ends when the runtime dies under it, `planner` goes on. */
 export const AUTHORITY_AGENTS = ["spender", "planner"] as const;

@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import type { ArtifactRef } from "../../src/agents/artifacts.ts";
 import { isTerminal } from "../../src/kernel/job/job-state.ts";
 import { EVENT_KINDS } from "../../src/protocol/event-kinds.ts";
-import { readPlan } from "./agents.ts";
 import { HEARTBEAT_INTERVAL_SEC, RESUME_WINDOW_SEC } from "./limits.ts";
+import { readPlan } from "./plan.ts";
 import type { Cast } from "./steps.ts";
 
 /** Longer than any job goes on once nothing disturbs it, attempts after a pause included. */

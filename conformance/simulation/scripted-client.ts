@@ -3,9 +3,9 @@
  * would: its session, the tokens it may resume with, the last place up to which it has everything.
  */
 import type { MemoryClient } from "../../src/transports/memory.ts";
-import { readPlan } from "./agents.ts";
 import type { Life } from "./life.ts";
 import { RESUME_WINDOW_SEC } from "./limits.ts";
+import { readPlan } from "./plan.ts";
 import { type Frame, type PlacedFrame, placeOf, SessionRecord, type Unannounced } from "./session-record.ts";
 import type { Ask, Stage } from "./stage.ts";
 
@@ -38,6 +38,8 @@ interface Session {
   readonly asks: Set<Ask>;
   /** Jobs whose acceptance this session was answered, and what they handed on: it may cancel them. */
   readonly accepted: Set<string>;
+  /** Those of them whose logs it had nothing of before: it is told of what they hand on. */
+  readonly heard: Set<string>;
   acked: number;
   /** Tokens of resumptions given up without an answer: the runtime may still come to them, in any order. */
   limbo: { readonly token: string | undefined; readonly life: Life }[];
@@ -213,10 +215,10 @@ export class ScriptedClient {
 
   /** Jobs below those this session submitted, of which it should have been told and was not. */
   get untold(): readonly string[] {
-    const { accepted, record } = this.#session ?? {};
+    const { accepted, heard, record } = this.#session ?? {};
     if (accepted === undefined || !this.#features.includes("x-leasehold.delegation")) return [];
     return [...this.#stage.ledger.jobs.values()]
-      .filter(({ record: { id, parent } }) => parent !== null && accepted.has(parent) && !accepted.has(id))
+      .filter(({ record: { id, parent } }) => parent !== null && heard?.has(parent) && !accepted.has(id))
       .filter(({ record: { parent } }) => parent !== null && record?.hasWhole(parent) === true)
       .map(({ record: { id } }) => id);
   }
@@ -298,7 +300,7 @@ export class ScriptedClient {
 
   #takePlaced(line: Line, placed: PlacedFrame): void {
     if (!line.welcomed) this.#report("no-gap-or-repeat", `event_seq ${placed.eventSeq} came before the welcome`);
-    if (placed.accepts) this.#session?.accepted.add(placed.job);
+    if (placed.accepts) this.#noteAccepted(placed.job);
     this.#placing = line;
     line.place(placed);
     this.#placing = undefined;
@@ -328,6 +330,7 @@ export class ScriptedClient {
       newest: token,
       asks: new Set(),
       accepted: new Set(),
+      heard: new Set(),
       acked: 0,
       limbo: [],
       detachedAt: 0,
@@ -423,12 +426,18 @@ export class ScriptedClient {
       this.#report("one-job-per-key", `${ask.plan.tag} gave ${known}, then ${job}`);
     const session = this.#session;
     if (session === undefined) return;
-    session.accepted.add(job);
+    this.#noteAccepted(job);
     const isOwn = this.#stage.ledger.jobs.get(job)?.record.session === session.id;
     // Asked for again in the session that submitted it, a job starts no second stream; in one that has it all it may.
     if (isOwn && session.record.knows(job)) return;
     if (session.record.hasWhole(job)) session.record.allow(job, 0);
     else session.record.promise(job, 0, sentAfter);
+  }
+
+  #noteAccepted(job: string): void {
+    const { accepted, heard, record } = this.#session ?? {};
+    accepted?.add(job);
+    if (record?.knows(job) === false) heard?.add(job);
   }
 
   /** Whether this session asked for the job's tree, be it that the answer was lost: then it may have the right to cancel it. */

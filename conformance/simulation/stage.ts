@@ -7,12 +7,13 @@ import type { Principal } from "../../src/kernel/principal.ts";
 import type { Timers } from "../../src/platform/world.ts";
 import type { MemorySnapshot } from "../../src/stores/memory/memory-store.ts";
 import { createFakeWorld, type FakeWorld } from "../../src/testing/fake-world.ts";
-import { createAgents, type Plan, readPlan } from "./agents.ts";
+import { createAgents } from "./agents.ts";
 import { Judge } from "./laws.ts";
 import type { LeaseAsk } from "./leases.ts";
 import { Ledger } from "./ledger.ts";
 import { Life, type Sabotage } from "./life.ts";
 import { LiveMoney } from "./live-money.ts";
+import { type Plan, readPlan } from "./plan.ts";
 import { type Frame, placeOf } from "./session-record.ts";
 
 const TENANT = "sim";

@@ -1,9 +1,10 @@
 /** What can happen at a step of a run, and how often. */
-import { AGENTS, type Plan } from "./agents.ts";
+import { AGENTS } from "./agents.ts";
 import { AUTHORITY_AGENTS } from "./authority-agents.ts";
 import { drawBy } from "./draw.ts";
 import { drawLease } from "./leases.ts";
 import { HEARTBEAT_INTERVAL_SEC, RESUME_WINDOW_SEC } from "./limits.ts";
+import type { Plan } from "./plan.ts";
 import type { ScriptedClient } from "./scripted-client.ts";
 import type { Ask, Stage } from "./stage.ts";
 

@@ -29,7 +29,7 @@ export function layerStore(inner: Store, layer: StoreLayer, overrides: Partial<S
     readIdempotency: (principal, key) => perform(() => inner.readIdempotency(principal, key)),
     readSteps: (job) => perform(() => inner.readSteps(job)),
     readBudgets: (jobs) => perform(() => inner.readBudgets(jobs)),
-    readHolds: (job) => perform(() => inner.readHolds(job)),
+    readHolds: (job, after) => perform(() => inner.readHolds(job, after)),
     readArtifact: (id) => perform(() => inner.readArtifact(id)),
     sumArtifacts: (job) => perform(() => inner.sumArtifacts(job)),
     findNamedContents: (digests) => perform(() => inner.findNamedContents(digests)),

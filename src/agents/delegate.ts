@@ -70,7 +70,14 @@ export function createDelegate({ host, emit, ids, outside, traceparent }: Delega
   return async (agent: string | TypedAgent, input?: unknown, options: DelegateOptions = {}) => {
     const request = requestOf(agent, input, options, traceparent());
     try {
-      return await outside(() => host.delegate(request));
+      const { jobId, delegateId, agent: reference, result, cancel } = await outside(() => host.delegate(request));
+      return {
+        jobId,
+        delegateId,
+        agent: reference,
+        result: async () => outside(() => result()),
+        cancel: async (reason) => outside(() => cancel(reason)),
+      };
     } catch (error) {
       const { agent: name, leaseRequest, leaseConstraints } = request;
       const callId = ids.next("call");

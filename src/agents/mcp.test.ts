@@ -209,6 +209,22 @@ describe("what a server has besides", () => {
     expect(JSON.stringify(host.entries)).not.toContain("secret");
   });
 
+  it.each([
+    "file:///a/../b",
+    "file:///a/./b",
+    "file:///a/%2e%2E/b",
+    "file:///a/..%2fb",
+    "file:///a\\..\\b",
+    "file:///a/.\t./b",
+    "file:///a/\n../b",
+    "file:../b",
+    "file:///a/..",
+  ])("is asked for by a name that a server cannot take for another: %j", async (uri) => {
+    const { files, seen } = await createStage([`files/resource:${uri}`]);
+    expect(await failure(files.readResource({ uri }))).toMatchObject({ code: "INVALID_REQUEST" });
+    expect(seen).toEqual([]);
+  });
+
   it("is listed as far as the lease allows it", async () => {
     const { files } = await createStage(["files/read", "files/resource:file:///b"]);
     expect((await files.listTools()).tools.map(({ name }) => name)).toEqual(["read"]);

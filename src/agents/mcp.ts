@@ -5,6 +5,7 @@
  * What comes out has these methods and no others: a raw request would go round the lease.
  */
 import type { Guard } from "../kernel/authority/guard.ts";
+import { holdsDotSegment } from "../kernel/authority/targets.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { invalid } from "./event-bodies.ts";
 import { toJsonText } from "./json-text.ts";
@@ -70,6 +71,8 @@ type Whole = Readonly<Record<Exclude<GuardedMethod, "callTool">, Request>> & {
 const SERVER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 /** Tools that would be taken for something else of their server. */
 const OTHER_KINDS = /^(resource|prompt):/;
+/** What parsers of addresses leave out without a word. */
+const STRIPPED = /[\t\n\r]/;
 /** Longest text of a tool's own error that is put on the log, in UTF-16 units. */
 const MAX_ERROR_LENGTH = 4_096;
 
@@ -134,6 +137,10 @@ function guardClient(parts: McpParts, client: Whole, server: string): Whole {
     readResource: async (given, options) => {
       const params = taken("readResource", given);
       const uri = named("readResource.uri", params.uri);
+      // Servers bring addresses into a form of their own, and would find another resource than the one that was checked.
+      if (STRIPPED.test(uri) || holdsDotSegment(uri.slice(uri.indexOf(":") + 1))) {
+        throw invalid("readResource.uri", "must have no . or .. segments, tabs and line breaks");
+      }
       const described = { item: `resource:${uri}`, args: { uri }, describe: describeSize };
       return ask(described, (traceparent, signal) =>
         client.readResource(prepared(params, traceparent), stoppable(options, signal)),

@@ -230,7 +230,9 @@ describe("a call", () => {
     const broken = mock({ doGenerate: () => Promise.reject(new Error("503")) });
     expect(await failure(model(broken).doGenerate({ prompt: PROMPT }))).toMatchObject({ message: "503" });
     expect(charges).toEqual([]);
-    expect(host.bodies("tool_result")[0]).toMatchObject({ error: { code: "INTERNAL_ERROR", message: "503" } });
+    expect(host.bodies("tool_result")[0]).toMatchObject({
+      error: { code: "INTERNAL_ERROR", message: "the call of the model failed: Error" },
+    });
     const slow = mock({
       doGenerate: ({ abortSignal }) =>
         new Promise((_, reject) => abortSignal?.addEventListener("abort", () => reject(abortSignal.reason))),
@@ -243,6 +245,44 @@ describe("a call", () => {
     expect(charges).toMatchObject([{ amounts: { USD: String((PROMPT_BYTES * 1000) / 1e6) } }]);
     await failure(model(slow).doGenerate({ prompt: PROMPT, abortSignal: AbortSignal.abort() }));
     expect([slow.doGenerateCalls.length, charges.length]).toEqual([1, 1]);
+  });
+
+  it("that fails although it was answered is charged for what went over", async () => {
+    const { model, charges } = createStage({ budget: { USD: 1 } });
+    const responseBody = "what cannot be read";
+    const unread = Object.assign(new Error("Invalid JSON response"), { statusCode: 200, responseBody });
+    const refused = Object.assign(new Error("no"), { statusCode: 400, responseBody });
+    for (const error of [unread, refused]) {
+      const inner = mock({ doGenerate: () => Promise.reject(error), doStream: () => Promise.reject(error) });
+      expect(await failure(model(inner).doGenerate({ prompt: PROMPT }))).toBe(error);
+      expect(await failure(model(inner).doStream({ prompt: PROMPT }))).toBe(error);
+    }
+    const charge = { amounts: { USD: String((PROMPT_BYTES * 1000 + responseBody.length * 2000) / 1e6) } };
+    expect(charges).toMatchObject([charge, charge]);
+  });
+
+  it("that fails has nothing of what was said on the log, which services like to quote", async () => {
+    const { model, host } = createStage();
+    const quoting = Object.assign(new Error("cannot read 'hello' [sk-secret]"), {
+      name: "AI_APICallError",
+      statusCode: 400,
+    });
+    const whole = mock({ doGenerate: () => Promise.reject(quoting), doStream: () => Promise.reject(quoting) });
+    await failure(model(whole).doGenerate({ prompt: PROMPT }));
+    await failure(model(whole).doStream({ prompt: PROMPT }));
+    for (const error of [quoting, { message: "sk-secret" }]) {
+      const inPart = mock({ doStream: stream([{ type: "error", error }, finish(UNTOLD)]) });
+      const { stream: readable } = await model(inPart).doStream({ prompt: PROMPT });
+      expect((await readAll(readable))[0]).toEqual({ type: "error", error });
+    }
+    await expect.poll(() => host.bodies("tool_result").length).toBe(4);
+    expect(host.bodies("tool_result").map(({ error }) => (error as { readonly message: string }).message)).toEqual([
+      "the call of the model failed: AI_APICallError, status 400",
+      "the call of the model failed: AI_APICallError, status 400",
+      "the call of the model failed: AI_APICallError, status 400",
+      "the call of the model failed: Error",
+    ]);
+    expect(JSON.stringify(host.entries)).not.toMatch(/hello|secret/);
   });
 
   it("hands nothing out once the job is stopped", async () => {
@@ -319,7 +359,9 @@ describe("a streamed call", () => {
       await failure(readAll(readable));
       expect(charges).toMatchObject([{ amounts: { USD: received("abc") }, dimensions: { assumed: true } }]);
       const concluded =
-        parts.length > 1 ? { error: { message: "broken" } } : { result: { finish_reason: "interrupted" } };
+        parts.length > 1
+          ? { error: { message: "the call of the model failed: Error" } }
+          : { result: { finish_reason: "interrupted" } };
       await expect.poll(() => host.bodies("tool_result")[0]).toMatchObject(concluded);
     }
   });

@@ -6,7 +6,7 @@
 import type { JobHost } from "../kernel/agents-port.ts";
 import { CodedError } from "../protocol/errors.ts";
 import { invalid } from "./event-bodies.ts";
-import { type ChargeParts, createCallMeter } from "./model-charge.ts";
+import { type CallMeter, type ChargeParts, createCallMeter } from "./model-charge.ts";
 import { watchStream } from "./model-stream.ts";
 import { readUsage, sizeOf } from "./model-usage.ts";
 import type { Operate } from "./operation.ts";
@@ -64,6 +64,7 @@ const VERSIONS: readonly string[] = ["v2", "v3", "v4"];
 const OTHER_MODELS = ["model", "models", "fallbacks"] as const;
 /** Longest name a service is told of by on the log, in UTF-16 units: it may call itself anything. */
 const MAX_TOLD_LENGTH = 256;
+const ERROR_NAME = /^\w{1,64}$/;
 
 const ignore = (): void => {};
 
@@ -114,8 +115,7 @@ async function generate(parts: ModelParts, model: LanguageModelLike, given: Call
     try {
       result = await call.model.doGenerate(withContext(options, signal, traceparent));
     } catch (error) {
-      // Nobody waited for the answer: it may have been written all the same, and its prompt was sent.
-      if (signal.aborted || options.abortSignal?.aborted) await meter.charge(NOTHING_TOLD, sent, 0);
+      await chargeFailure(meter, error, sent, signal.aborted || options.abortSignal?.aborted === true);
       throw parts.translate(error) ?? error;
     }
     const charged = await meter.charge(readUsage(result.usage), sent, sizeOf(result.content));
@@ -138,7 +138,7 @@ async function stream(parts: ModelParts, model: LanguageModelLike, given: CallOp
     try {
       result = await call.model.doStream(withContext(options, signal, traceparent));
     } catch (error) {
-      if (signal.aborted || options.abortSignal?.aborted) await meter.charge(NOTHING_TOLD, sent, 0);
+      await chargeFailure(meter, error, sent, signal.aborted || options.abortSignal?.aborted === true);
       throw translate(error);
     }
     const watched = watchStream(result.stream, {
@@ -162,6 +162,43 @@ async function stream(parts: ModelParts, model: LanguageModelLike, given: CallOp
 
 const NOTHING_TOLD = { input: undefined, output: undefined };
 
+/**
+ * A call that fails costs nothing, with two exceptions. Where nobody waited for the answer it may have been written all the
+ * same; where there was one that could not be read, it was.
+ */
+async function chargeFailure(meter: CallMeter, error: unknown, sent: number, givenUp: boolean): Promise<void> {
+  const { statusCode, responseBody } = responseOf(error);
+  const wasAnswered = statusCode !== undefined && statusCode >= 200 && statusCode < 300;
+  if (givenUp || wasAnswered) await meter.charge(NOTHING_TOLD, sent, wasAnswered ? sizeOf(responseBody) : 0);
+}
+
+/** Services quote in their errors what they were asked and what they said: the log tells the kind, and the agent has the rest. */
+function describeError(error: unknown): unknown {
+  const { name, statusCode } = responseOf(error);
+  if (name === undefined) return error;
+  const status = statusCode === undefined ? "" : `, status ${statusCode}`;
+  return new CodedError("INTERNAL_ERROR", `the call of the model failed: ${name}${status}`);
+}
+
+/** What the AI SDK's errors carry, by shape; no name for an error of ours, which quotes nobody. */
+function responseOf(error: unknown): {
+  readonly name?: string;
+  readonly statusCode?: number | undefined;
+  readonly responseBody?: unknown;
+} {
+  try {
+    if (error instanceof CodedError) return {};
+    const { name, statusCode, responseBody } = Object(error) as Readonly<Record<string, unknown>>;
+    return {
+      name: typeof name === "string" && ERROR_NAME.test(name) ? name : "Error",
+      statusCode: Number.isInteger(statusCode) ? (statusCode as number) : undefined,
+      responseBody,
+    };
+  } catch {
+    return { name: "Error" };
+  }
+}
+
 async function prepareCall({ host }: ModelParts, model: LanguageModelLike, options: CallOptions, streamed: boolean) {
   const ids = modelIds(model);
   const target = await firstAllowed(host, ids);
@@ -183,6 +220,7 @@ async function prepareCall({ host }: ModelParts, model: LanguageModelLike, optio
         ...(Array.isArray(tools) && { tools: tools.length }),
         ...(typeof maxOutputTokens === "number" && { max_output_tokens: maxOutputTokens }),
       },
+      describeError,
       reword: (refusal: unknown) => (ids.length === 1 ? refusal : withIds(refusal, ids)),
     },
   };

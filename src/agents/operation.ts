@@ -33,6 +33,8 @@ export interface OperationRequest<Result> {
    * log its entry when the promise settles.
    */
   describe?(result: Result): unknown;
+  /** What the log tells of an error that `start` threw, or that `describe` came to. Default: the error itself. Never throws. */
+  describeError?(error: unknown): unknown;
   /** Rewords a refusal before anyone hears of it: one that names what the agent may not learn. */
   reword?(refusal: unknown): unknown;
 }
@@ -73,6 +75,7 @@ export function createOperate({ host, emit, ids, flush, signal, span: attempt }:
     const conclude = (outcome: string) =>
       emit("tool_result", "tool_result", () => `{"call_id":"${callId}",${outcome}}`);
     const fail = (error: unknown) => conclude(`"error":${JSON.stringify(toJobFailure(error).toBody())}`);
+    const failed = (error: unknown) => fail(request.describeError === undefined ? error : request.describeError(error));
     const tell = (told: unknown) =>
       told instanceof Error
         ? fail(told)
@@ -107,13 +110,13 @@ export function createOperate({ host, emit, ids, flush, signal, span: attempt }:
       result = await (span === undefined ? begin() : span.run(begin));
     } catch (error) {
       span?.end(toJobFailure(error).code);
-      await fail(error);
+      await failed(error);
       throw error;
     }
     try {
       const told = request.describe === undefined ? result : request.describe(result);
       if (told instanceof Promise) {
-        told.then(tell).catch(fail).catch(ignore);
+        told.then(tell, failed).catch(fail).catch(ignore);
         void told.then(ignore, ignore).then(() => span?.end());
       } else {
         span?.end(told instanceof Error ? toJobFailure(told).code : undefined);

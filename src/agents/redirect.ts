@@ -23,9 +23,14 @@ const OF_THE_BODY = [
   "transfer-encoding",
 ];
 
+const BEYOND_ASCII = /[\x80-\xff]/;
+
 /** Where an answer redirects to, in the form it was given; undefined when it does not. */
 export function locationOf({ status, headers }: Response): string | undefined {
-  return REDIRECTS.has(status) ? (headers.get("location") ?? undefined) : undefined;
+  const location = REDIRECTS.has(status) ? headers.get("location") : null;
+  if (location === null) return undefined;
+  // Headers are told byte by byte, and these bytes are mostly UTF-8.
+  return BEYOND_ASCII.test(location) ? Buffer.from(location, "latin1").toString("utf8") : location;
 }
 
 /**

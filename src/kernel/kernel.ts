@@ -154,6 +154,7 @@ export class Kernel {
       limits,
       requireModelUse: options.requireModelUse,
       table: this.#table,
+      waitsInRing: (agent, above) => this.#slots.waitsInRing(agent, above),
       run: (job, agent, input) => {
         this.#runner.hold(job);
         this.#runner.start(job, agent, { input });

@@ -258,6 +258,9 @@ export interface LogEntry {
 /** How far back `readLatest` looks, in chunks: that many commits to the log, or more where they were long. */
 export const LATEST_WITHIN_CHUNKS = 256;
 
+/** Holds read at a time, of the many that a job may have. */
+export const HOLDS_PAGE = 4_096;
+
 /** No page goes on once it holds this many UTF-16 units: of payloads in chunks, of leases in jobs. */
 export const PAGE_LENGTH = 1_048_576;
 
@@ -342,8 +345,11 @@ export interface Store {
   readSteps(job: JobId): Promise<readonly StepRow[]>;
   /** The budgets of these jobs, as far as they have rows. */
   readBudgets(jobs: readonly JobId[]): Promise<ReadonlyMap<JobId, BudgetRow>>;
-  /** A job's holds of either kind, settled ones included, in the order of their ids (UTF-8 bytes). */
-  readHolds(job: JobId): Promise<readonly HoldRow[]>;
+  /**
+   * A job's holds of either kind, settled ones included, in the order of their ids (UTF-8 bytes), at most `HOLDS_PAGE`.
+   * @param after go on behind the hold with this id. Default: from the first on.
+   */
+  readHolds(job: JobId, after?: string): Promise<readonly HoldRow[]>;
   /** How many bytes the payloads of a job's log and the values of its steps have together. */
   readLogBytes(job: JobId): Promise<number>;
   readArtifact(id: ArtifactId): Promise<ArtifactRow | undefined>;

@@ -107,7 +107,7 @@ export function createFaultyStore(inner: Store): FaultyStore & Partial<Crashable
     readIdempotency: (principal, key) => inner.readIdempotency(principal, key),
     readSteps: (job) => inner.readSteps(job),
     readBudgets: (jobs) => inner.readBudgets(jobs),
-    readHolds: (job) => inner.readHolds(job),
+    readHolds: (job, after) => inner.readHolds(job, after),
     readArtifact: (id) => inner.readArtifact(id),
     sumArtifacts: (job) => inner.sumArtifacts(job),
     findNamedContents: (digests) => inner.findNamedContents(digests),

@@ -269,6 +269,16 @@ describe("files under a lease", () => {
     expect(await ctx.fs.readText("/proc/uptime")).toMatch(/^\d/);
   });
 
+  it("are not made in a directory of more missing ones than can be asked about at once", async () => {
+    const { ctx, host } = open();
+    const path = (levels: number) => `${inside}${"/d".repeat(levels)}`;
+    await expect(ctx.fs.mkdir(path(2_000))).rejects.toMatchObject({ details: { field: "fs.mkdir.path" } });
+    expect(host.trace).toEqual([]);
+    await ctx.fs.mkdir(path(32));
+    await ctx.fs.mkdir(path(60));
+    expect(statSync(path(60)).isDirectory()).toBe(true);
+  });
+
   it("may be used many at a time", async () => {
     const { ctx } = open();
     const many = Array.from({ length: MAX_OPEN_FILES * 3 }, (_, n) => join(inside, `n${n}`));

@@ -29,6 +29,8 @@ export const DEFAULT_MAX_READ_BYTES = 67_108_864;
 const MOST_READ_BYTES = 1_073_741_824;
 /** A directory with more entries cannot be listed. */
 const MAX_LISTED_ENTRIES = 100_000;
+/** Directories that are made at once: each of them is asked about. */
+const MAX_MADE_DIRECTORIES = 32;
 /** How many of a job's file operations go on at a time; further ones wait. Each holds a file open. */
 export const MAX_OPEN_FILES = 64;
 
@@ -220,5 +222,8 @@ function segmentsBelow(directory: string, path: string): readonly string[] {
 function directoriesToMake({ existing, canonical }: ResolvedPath): readonly string[] {
   const missing = segmentsBelow(existing, canonical);
   if (missing.length === 0) return [canonical];
+  if (missing.length > MAX_MADE_DIRECTORIES) {
+    throw invalid("fs.mkdir.path", `must have at most ${MAX_MADE_DIRECTORIES} directories that are not there yet`);
+  }
   return missing.map((_, index) => posix.join(existing, ...missing.slice(0, index + 1)));
 }

@@ -95,7 +95,7 @@ function tell(returned: AgentReturn): void {
   else writer.send(`{"type":"returned"${returned.result === undefined ? "" : `,"result":${returned.result}`}${words}}`);
 }
 
-confine();
+confine(pipe);
 registerHooks({
   resolve: (specifier, context, next) =>
     specifier === "leasehold" ? { url: PACKAGE, shortCircuit: true } : next(specifier, context),

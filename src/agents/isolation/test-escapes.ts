@@ -1,11 +1,13 @@
 /** Isolated agents that try to get out, for this folder's tests: each tells what it got, or how it was refused. */
 import childProcess from "node:child_process";
 import cluster from "node:cluster";
+import crypto from "node:crypto";
 import fs from "node:fs";
 import inspector from "node:inspector";
 import { createRequire } from "node:module";
 import net from "node:net";
 import os from "node:os";
+import { dirname, relative } from "node:path";
 import process, { kill } from "node:process";
 import type * as Sqlite from "node:sqlite";
 import v8 from "node:v8";
@@ -40,6 +42,9 @@ const ESCAPES: Readonly<Record<string, (path: string, ctx: AgentContext) => unkn
   "require a file": (path) => require(path),
   "load an environment file": (path) => process.loadEnvFile(path),
   "change directory": (path) => process.chdir(path),
+  "read a file while it changes directory": readWhileMoving,
+  "make a socket's file": (path) => once(net.createServer(), (server) => server.listen(`${path}.socket`)),
+  "connect to a socket's file": (path) => once(new net.Socket(), (socket) => socket.connect(path)),
   "write a heap snapshot": (path) => v8.writeHeapSnapshot(path),
   "write a report": (path) => process.report.writeReport(path),
   "open a database": (path) => openDatabase(require("node:sqlite"), path),
@@ -49,6 +54,7 @@ const ESCAPES: Readonly<Record<string, (path: string, ctx: AgentContext) => unkn
   "start a process by spawn": () => childProcess.spawn("/bin/true").pid,
   "fork itself": () => childProcess.fork(process.argv[1] ?? "").pid,
   "fork a cluster": () => cluster.fork(),
+  "hold a process that was never started": () => new childProcess.ChildProcess().kill(0),
   "start a thread": () => new Worker("", { eval: true }),
   "become another program": () => hidden.execve?.("/bin/true", ["true"], {}),
   "load an addon": () => hidden.dlopen?.({ exports: {} }, "/tmp/addon.node"),
@@ -67,6 +73,25 @@ const ESCAPES: Readonly<Record<string, (path: string, ctx: AgentContext) => unkn
   "read the runtime's environment": () => fs.readFileSync(`/proc/${process.ppid}/environ`, "utf8"),
   "read the runtime's memory": () => fs.readFileSync(`/proc/${process.ppid}/maps`, "utf8"),
 };
+
+/** A relative path is checked from one directory and opened, once a thread is free for it, from another. */
+async function readWhileMoving(path: string): Promise<string> {
+  const above = dirname(require.resolve("zod/package.json"));
+  const below = dirname(require.resolve("zod/v4/core/index.js"));
+  process.chdir(below);
+  for (let index = 0; index < 16; index++) crypto.pbkdf2("a", "b", 100_000, 64, "sha512", () => {});
+  const reading = fs.promises.readFile(relative(above, path), "utf8");
+  process.chdir(above);
+  return await reading;
+}
+
+async function once(server: net.Server | net.Socket, begin: (server: never) => void): Promise<string> {
+  return await new Promise((resolve, reject) => {
+    server.once("error", reject);
+    for (const event of ["listening", "connect"]) server.once(event, () => resolve("open"));
+    begin(server as never);
+  });
+}
 
 export const ESCAPE_NAMES = Object.keys(ESCAPES);
 

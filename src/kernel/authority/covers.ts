@@ -10,7 +10,7 @@ import { ACROSS, type Effort, endsBefore, ONE, parseGlob, plainPrefix, SLASH, st
 import { globsOf } from "./patterns.ts";
 
 /** Steps of the search for one lease; beyond them a pattern is `too-hard`. Real leases take some hundreds. */
-export const MAX_COVER_STEPS = 400_000;
+export const MAX_COVER_STEPS = 150_000;
 
 export type Verdict = "yes" | "no" | "too-hard";
 

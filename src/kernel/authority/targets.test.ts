@@ -95,6 +95,14 @@ describe("a URL", () => {
     "https://x.org/a/%2E%2E%5Cb",
     "https://x.org/a%2f..",
     "https://x.org/.%2fa",
+    // For servers that take what follows a ; for parameters, and for those that undo escapes twice.
+    "https://x.org/a/..;/b",
+    "https://x.org/a/..;v=1/b",
+    "https://x.org/a/..%3Bv/b",
+    "https://x.org/a/..;",
+    "https://x.org/a/%252e%252e/b",
+    "https://x.org/a/.%252E%252fb",
+    "https://x.org/a%25252f..%25255cb",
   ])("%j is none", (url) => expect(refusal(() => canonicalUrl(url))).toBe("INVALID_REQUEST"));
 
   const characters = fc.constantFrom(
@@ -175,6 +183,18 @@ describe("a URL", () => {
       ),
     );
   });
+});
+
+test("a model's name leads nowhere else, though services have it in their addresses", () => {
+  for (const name of ["small/../large", "..", "a/.", "small\\..\\large", "a%2F..%2Fb", "a/%2e%2e/b"]) {
+    expect(
+      refusal(() => canonicalTarget("model.use", name)),
+      name,
+    ).toBe("INVALID_REQUEST");
+  }
+  for (const name of ["v1.5/small..large", "org/...", "a.b/c:d@e", "a/.b"]) {
+    expect(canonicalTarget("model.use", name)).toBe(name);
+  }
 });
 
 test("names are what they are, but not empty", () => {

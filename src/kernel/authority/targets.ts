@@ -20,6 +20,9 @@ export function canonicalTarget(namespace: string, target: string): string {
   if (kind === "path") return canonicalPath(target);
   if (kind === "url") return canonicalUrl(target);
   if (target === "") throw invalid("target", `of ${namespace} must not be empty`);
+  // Services have a model's name in their addresses, where such a segment leads to another model.
+  if (namespace === "model.use" && holdsDotSegment(target))
+    throw invalid("target", "of model.use must hold no . or .. segment");
   return target;
 }
 
@@ -47,7 +50,8 @@ export function canonicalPath(path: string): string {
  * form, no default port, no dot segments. Beyond that, escapes of unreserved characters are undone and the others are in
  * upper case, so that `%7euser` and `~user` are one.
  * @throws CodedError INVALID_REQUEST for what is no URL, for a scheme but http and https, for a user name or password, and
- * for a path that holds a dot segment behind `%2F` or `%5C`: a server that undoes these would leave the path that was asked for.
+ * for a path that holds a dot segment in disguise (`holdsDotSegment`): a server that sees through it would leave the path that
+ * was asked for.
  */
 export function canonicalUrl(url: string): string {
   let parsed: URL;
@@ -59,11 +63,17 @@ export function canonicalUrl(url: string): string {
   if (parsed.protocol !== "http:" && parsed.protocol !== "https:") throw invalid("url", "must be of http or https");
   if (parsed.username !== "" || parsed.password !== "") throw invalid("url", "must not hold a user name or password");
   const path = canonicalEscapes(parsed.pathname);
-  if (HIDDEN_DOTS.test(path)) throw invalid("url", "must not hold a dot segment behind %2F or %5C");
+  if (holdsDotSegment(path)) throw invalid("url", "must not hold a dot segment behind escapes, or with parameters");
   return `${parsed.protocol}//${parsed.host}${path}`;
 }
 
-const HIDDEN_DOTS = /(?:\/|%2F|%5C)\.{1,2}(?:\/|%2F|%5C|$)/;
+const DOT_SEGMENT =
+  /(?:^|[/\\]|%(?:25)*(?:2F|5C))(?:\.|%(?:25)*2E){1,2}(?:(?:;|%(?:25)*3B)[^/]*)?(?:[/\\]|%(?:25)*(?:2F|5C)|$)/i;
+
+/** Whether a segment of this is `.` or `..` to anyone: escapes undone as often as one likes, `\` for `/`, parameters after a `;`. */
+export function holdsDotSegment(text: string): boolean {
+  return DOT_SEGMENT.test(text);
+}
 
 const NEEDS_CARE = /[^!$&-;=?@A-Z_a-z~*[\]|]|%/;
 const ESCAPE_OR_CHARACTER = /%[0-9A-Fa-f]{2}|[^!$&-;=?@A-Z_a-z~*[\]|]/gu;

@@ -23,13 +23,15 @@ import type {
   TreeClaim,
 } from "../ports.ts";
 import type { JobRecord } from "./job-record.ts";
-import { type Decision, decide, type JobCommand, type JobState } from "./job-state.ts";
+import { type Decision, decide, isTerminal, type JobCommand, type JobState } from "./job-state.ts";
 import { isCost, type Metric, metricBody, remainingBody } from "./metric.ts";
 import { Reservations } from "./reservations.ts";
 
 /** How much one job may have waiting for a commit before emission waits: two full chunks, about. */
 const MAX_BUFFERED_ENTRIES = 512;
 const MAX_BUFFERED_BYTES = 262_144;
+/** How much all jobs of a tree may have waiting before their emissions wait: they may have to end in one commit. */
+const MAX_TREE_BUFFERED_BYTES = 1_048_576;
 /** How much an agent may emit without awaiting room, in UTF-16 units, before its next emission is refused. */
 export const MAX_UNAWAITED_LENGTH = 67_108_864;
 
@@ -85,7 +87,14 @@ export class ActiveJob implements TransitionSource {
   readonly earlierHolds: readonly HoldRow[];
   readonly #surroundings: Surroundings;
   readonly #buffer: EntryBuffer;
+  /** The root of its tree. */
+  readonly #top: ActiveJob;
   #children: Set<ActiveJob> | undefined;
+  #liveChildren = 0;
+  /** Of a root: of all jobs of its tree. Counted as they come and go, since every delegation asks. */
+  #liveJobs = 0;
+  #treeBytes = 0;
+  #isTied: boolean;
   #state: JobState;
   /** Made anew when asked for after a change of state. */
   #record: JobRecord;
@@ -123,9 +132,12 @@ export class ActiveJob implements TransitionSource {
     this.purse = job.purse;
     this.#durableBudget = job.budget;
     this.earlierHolds = job.holds ?? NO_HOLDS;
+    this.#top = job.parent === undefined ? this : job.parent.#top;
+    if (!isTerminal(record.status)) this.#top.#liveJobs++;
     if (job.parent !== undefined) job.parent.#adopt(this);
     this.#buffer = new EntryBuffer(job.head);
     this.#accepted = job.accepted;
+    this.#isTied = job.accepted;
     this.#input = job.input;
     this.#idempotency = job.idempotency;
     this.#surroundings = surroundings;
@@ -138,6 +150,20 @@ export class ActiveJob implements TransitionSource {
   /** Jobs delegated by this one, until their ends are durable. */
   get children(): ReadonlySet<ActiveJob> {
     return this.#children ?? NO_CHILDREN;
+  }
+
+  /** Of `children`, those that have not ended. */
+  get liveChildren(): number {
+    return this.#liveChildren;
+  }
+
+  /** Jobs of the whole tree that have not ended. */
+  get liveJobsOfTree(): number {
+    return this.#top.#liveJobs;
+  }
+
+  get isTied(): boolean {
+    return this.#isTied;
   }
 
   get record(): JobRecord {
@@ -176,15 +202,17 @@ export class ActiveJob implements TransitionSource {
     }
     if (decision.entry === "restarted") {
       const body = JSON.stringify({ phase: "restarted", message: `attempt ${decision.state.attempt}` });
-      this.#buffer.push("status", eventPayload("status", now, this.#buffer.nextSeq, body));
+      this.#push("status", eventPayload("status", now, this.#buffer.nextSeq, body));
     } else if (decision.entry === "terminal") {
       this.#takeBudget();
       const kind = this.#state.status === "success" ? "result" : "error";
-      this.#buffer.push(kind, terminalPayload(this.record, this.#buffer.nextSeq));
+      this.#push(kind, terminalPayload(this.record, this.#buffer.nextSeq));
       this.#ended = true;
       this.#hasTerminal = true;
+      this.#top.#liveJobs--;
+      if (this.parent !== undefined) this.parent.#liveChildren--;
     }
-    this.touch();
+    this.tie();
     return decision;
   }
 
@@ -192,9 +220,10 @@ export class ActiveJob implements TransitionSource {
   append(kind: EntryKind, name: string, body: string): Promise<void> | undefined {
     const buffer = this.#buffer;
     assertAwaited(buffer.bytes);
-    buffer.push(kind, eventPayload(name, this.#surroundings.clock.now(), buffer.nextSeq, body));
+    this.#push(kind, eventPayload(name, this.#surroundings.clock.now(), buffer.nextSeq, body));
     this.touch();
-    if (buffer.count < MAX_BUFFERED_ENTRIES && buffer.bytes < MAX_BUFFERED_BYTES) return undefined;
+    const hasRoom = buffer.count < MAX_BUFFERED_ENTRIES && buffer.bytes < MAX_BUFFERED_BYTES;
+    if (hasRoom && this.#top.#treeBytes < MAX_TREE_BUFFERED_BYTES) return undefined;
     this.#room ??= Promise.withResolvers<void>();
     return this.#room.promise;
   }
@@ -208,7 +237,10 @@ export class ActiveJob implements TransitionSource {
     const isCounted = unit !== undefined && isCost(name) && this.purse?.find(unit) !== undefined;
     const amount = isCounted ? parseAmount(value, "metric.value") : 0n;
     const room = this.append("metric", "metric", body);
-    if (isCounted) this.purse?.charge(unit, amount);
+    if (isCounted) {
+      this.purse?.charge(unit, amount);
+      this.tie();
+    }
     return room;
   }
 
@@ -216,7 +248,7 @@ export class ActiveJob implements TransitionSource {
   charge(metric: Metric & { readonly unit: string }): void {
     this.#tell(metricBody(metric));
     this.purse?.charge(metric.unit, parseAmount(metric.value, "metric.value"));
-    this.touch();
+    this.tie();
   }
 
   addStep(step: StepRow): void {
@@ -247,6 +279,12 @@ export class ActiveJob implements TransitionSource {
     this.#surroundings.commits.touch(this);
   }
 
+  /** As `touch`, for what goes into one commit with what other jobs of the tree have: states, counters, holds. */
+  tie(): void {
+    this.#isTied = true;
+    this.touch();
+  }
+
   /** Puts what the next commit has of this job behind what it has of others by now: of its children, which end first. */
   touchLast(): void {
     if (this.#evicted) return;
@@ -257,7 +295,7 @@ export class ActiveJob implements TransitionSource {
   addHold(hold: HoldRow): void {
     this.#holds ??= [];
     this.#holds.push(hold);
-    this.touch();
+    this.tie();
   }
 
   /** Takes the job out of memory without a trace: its tree moved away, or its commit failed. */
@@ -277,6 +315,7 @@ export class ActiveJob implements TransitionSource {
     const ended = this.#ended;
     const length =
       this.#buffer.bytes + (this.#steps === undefined ? 0 : this.#stepLength) + (this.#input?.text.length ?? 0);
+    this.#top.#treeBytes -= this.#buffer.bytes;
     const chunks = this.#buffer.take(record.id);
     const rows: { -readonly [Table in keyof Rows]?: Rows[Table] } = {};
     if (accepted) rows.jobs = [record];
@@ -291,6 +330,7 @@ export class ActiveJob implements TransitionSource {
     if (this.#input !== undefined) rows.inputs = [this.#input];
     if (this.#idempotency !== undefined) rows.idempotency = [this.#idempotency];
     this.#accepted = false;
+    this.#isTied = false;
     this.#stateChanged = false;
     this.#ended = false;
     this.#steps = undefined;
@@ -332,13 +372,18 @@ export class ActiveJob implements TransitionSource {
   }
 
   #tell(body: string): void {
-    const buffer = this.#buffer;
-    buffer.push("metric", eventPayload("metric", this.#surroundings.clock.now(), buffer.nextSeq, body));
+    this.#push("metric", eventPayload("metric", this.#surroundings.clock.now(), this.#buffer.nextSeq, body));
+  }
+
+  #push(kind: EntryKind, payload: string): void {
+    this.#buffer.push(kind, payload);
+    this.#top.#treeBytes += payload.length;
   }
 
   #adopt(child: ActiveJob): void {
     this.#children ??= new Set();
     this.#children.add(child);
+    if (!isTerminal(child.#state.status)) this.#liveChildren++;
   }
 
   #leaveParent(): void {

@@ -112,9 +112,13 @@ export class Attempt implements JobHost {
 
   async reserve(amounts: Amounts, key?: string): Promise<ReservationHandle> {
     this.#assertRunning();
+    const isStopped = (): boolean => this.#stopped !== undefined;
     const { handle, isNew } = this.#active.reservations.reserve(amounts, key, {
       report: (metric) => this.report(metric),
       assertRunning: () => this.#assertRunning(),
+      get isStopped() {
+        return isStopped();
+      },
     });
     if (isNew) await this.flush();
     return handle;
@@ -164,7 +168,7 @@ export class Attempt implements JobHost {
       guard: this.guard,
       signal: this.signal,
       tell: (body) => {
-        this.#admit(body);
+        this.#admitEntry("delegate", body);
         void this.#active.append("delegate", "delegate", body);
       },
       assertRunning: () => this.#assertRunning(),

@@ -317,9 +317,11 @@ describe("a reservation", () => {
     for (const amounts of [{}, { USD: -1 }, { USD: "x" }, null as unknown as Amounts]) {
       expect(await refusalOf(() => reserve(puppet.host, amounts))).toMatchObject({ code: "INVALID_REQUEST" });
     }
-    expect(await refusalOf(() => reserve(puppet.host, { USD: 1 }, "x".repeat(257)))).toMatchObject({
-      details: { field: "reserve.key" },
-    });
+    for (const key of ["", "x".repeat(257), "\ud800", 7 as never]) {
+      expect(await refusalOf(() => reserve(puppet.host, { USD: 1 }, key))).toMatchObject({
+        details: { field: "reserve.key" },
+      });
+    }
     const made = reserve(puppet.host, { USD: "1" }, "search");
     await world.settle();
     expect(await refusalOf(() => reserve(puppet.host, { USD: "1" }, "search"))).toMatchObject({
@@ -421,6 +423,34 @@ describe("a reservation", () => {
     expect(later.puppet.host.budget.view().USD).toMatchObject({ spent: "0.75", held: "2" });
     await anew?.commit();
     expect(later.puppet.host.budget.view().USD).toMatchObject({ spent: "2.75", held: "0" });
+  });
+
+  it("has the place of one that was refused before it, where a later attempt looks for it", async () => {
+    const first = await started();
+    const { host } = first.puppet;
+    const all = reserve(host, { USD: "5" });
+    await first.world.settle();
+    expect(await refusalOf(() => reserve(host, { USD: "1" }))).toMatchObject({ code: "BUDGET_EXHAUSTED" });
+    await (await all).release();
+    const made = reserve(host, { USD: "1" });
+    await first.world.settle();
+    const later = await restarted(first);
+    const again = reserve(later.puppet.host, { USD: "1" });
+    await later.world.settle();
+    expect((await again).id).toBe((await made).id);
+    expect(later.puppet.host.budget.view().USD).toMatchObject({ spent: "0", held: "1" });
+  });
+
+  it("is not given back by an agent that is shut out: nobody knows what it has spent", async () => {
+    const test = await started();
+    const made = reserve(test.puppet.host, { USD: "1" });
+    await test.world.settle();
+    const reservation = await made;
+    test.puppet.host.signal.addEventListener("abort", () => void reservation.release());
+    const closed = test.kernel.close();
+    await test.world.settle();
+    await closed;
+    expect(await test.store.readHolds(test.job.id)).toMatchObject([{ state: "open" }]);
   });
 
   it("under a key of other amounts is refused", async () => {

@@ -5,11 +5,15 @@ import type { JobId } from "../ids.ts";
 import { readStreamedResult, streamedTerminal } from "../log/streamed-result.ts";
 import type { Store } from "../ports.ts";
 
+/** Longest streamed result that is put together for a parent, in bytes: both live in this process. */
+const MAX_STREAMED_BYTES = 67_108_864;
+
 type Readable = Pick<Store, "readLatest" | "readChunks" | "readHeads">;
 
 /**
  * What the job returned: its value, `undefined` for none; a streamed result whole, as text (utf8) or bytes (base64).
- * @throws CodedError with which it ended, and `details.job_id`; INTERNAL_ERROR when its terminal is not there.
+ * @throws CodedError with which it ended, and `details.job_id`; INVALID_REQUEST for a streamed result of more than 64 MiB;
+ * INTERNAL_ERROR when its terminal is not there.
  */
 export async function readChildOutcome(store: Readable, timers: Timers, job: JobId): Promise<unknown> {
   const terminal = await store.readLatest(job, "RE");
@@ -22,6 +26,14 @@ export async function readChildOutcome(store: Readable, timers: Timers, job: Job
   }
   const streamed = streamedTerminal(terminal.payload);
   if (streamed === undefined) return (JSON.parse(terminal.payload) as { readonly result?: unknown }).result;
+  const { result_size: bytesInAll } = streamed;
+  if (bytesInAll > MAX_STREAMED_BYTES) {
+    throw new CodedError(
+      "INVALID_REQUEST",
+      `the delegated job ${job} streamed ${bytesInAll} bytes; a parent is given at most ${MAX_STREAMED_BYTES}: let it keep an artifact, and return what it is called`,
+      { details: { bytes: bytesInAll, limit: MAX_STREAMED_BYTES, job_id: job } },
+    );
+  }
   let text = "";
   const bytes: Uint8Array[] = [];
   for await (const { data, encoding } of readStreamedResult(store, timers, job, streamed.result_id)) {

@@ -2,10 +2,11 @@
  * The money of a job tree, as the store has it: what the jobs of a tree that is taken up begin with. And how the purse of
  * a job comes to be, whose moves go with the job's next commit.
  */
+import type { Timers } from "../../platform/world.ts";
 import { leaseOf } from "../authority/lease.ts";
 import { Purse, type PurseOptions } from "../authority/purse.ts";
 import type { JobId } from "../ids.ts";
-import type { BudgetRow, HoldRow, Store } from "../ports.ts";
+import { type BudgetRow, HOLDS_PAGE, type HoldRow, type Store } from "../ports.ts";
 import type { ActiveJob, NewActiveJob } from "./active-job.ts";
 import type { JobRecord } from "./job-record.ts";
 import type { JobTable } from "./job-table.ts";
@@ -21,6 +22,7 @@ export interface StoredCounters {
 /** @param tree unfinished jobs of one tree, parents before their children. */
 export async function readCounters(
   store: Pick<Store, "readBudgets" | "readHolds">,
+  timers: Timers,
   table: Pick<JobTable, "touch">,
   tree: readonly JobRecord[],
 ): Promise<StoredCounters> {
@@ -32,7 +34,7 @@ export async function readCounters(
   for (const { id, attempt } of tree) {
     // A job that never ran holds nothing.
     if (attempt === 0) continue;
-    const rows = await store.readHolds(id);
+    const rows = await readAllHolds(store, timers, id);
     holds.set(id, rows);
     for (const row of rows) if (row.child !== null) children.set(row.child, row);
   }
@@ -52,6 +54,21 @@ export async function readCounters(
       };
     },
   };
+}
+
+/** Others have a turn between two pages. */
+async function readAllHolds(
+  store: Pick<Store, "readHolds">,
+  timers: Timers,
+  job: JobId,
+): Promise<readonly HoldRow[]> {
+  const rows: HoldRow[] = [];
+  for (;;) {
+    const page = await store.readHolds(job, rows.at(-1)?.id);
+    for (const row of page) rows.push(row);
+    if (page.length < HOLDS_PAGE) return rows;
+    await new Promise<void>((resolve) => timers.soon(resolve));
+  }
 }
 
 /** The purse of a job; undefined where nothing is budgeted, here or above: such a job pays nothing for budgets. */

@@ -51,6 +51,11 @@ export function leaseExpired(expiresAt: number): CodedError {
   return new CodedError("LEASE_EXPIRED", `the job's lease expired at ${expired}`, { details: { expired_at: expired } });
 }
 
+/** Whether a job ends because its own lease has expired. An error that says so may be another's: a child's, handed on. */
+export function endsByExpiry({ expiresAt }: Pick<JobRecord, "expiresAt">, outcome: Outcome, now: number): boolean {
+  return outcome.status === "error" && outcome.error.code === "LEASE_EXPIRED" && expiresAt !== null && now >= expiresAt;
+}
+
 /** Calls `expire` when the job's lease expires; at once, or nearly, when it has. Undefined for a lease that never does. */
 export function armExpiry(
   { expiresAt }: Pick<JobRecord, "expiresAt">,

@@ -215,6 +215,39 @@ describe("a delegation [arcp-10-delegate-event]", () => {
     expect(await endOf(test, job.id)).toMatchObject({ code: "INVALID_REQUEST", details: { maxConcurrent: 1 } });
   });
 
+  it.each([
+    ["an agent that delegates to itself", { self: ["self", "self"] }, 2],
+    ["agents that delegate to each other", { one: ["other"], other: ["one"] }, 1],
+    ["agents in a ring", { one: ["two"], two: ["three"], three: ["one"] }, 1],
+  ])("never leaves trees that wait for each other's places: %s", async (_, delegations, maxConcurrent) => {
+    const opened = Promise.withResolvers<void>();
+    const agents = Object.entries(delegations).map(([name, [next = ""]]) =>
+      anAgent(
+        name,
+        async (host, input) => {
+          if (input === "leaf") return {};
+          await opened.promise;
+          const child = await host.delegate({ agent: next, input: "leaf" });
+          await child.result();
+          return {};
+        },
+        { maxConcurrent },
+      ),
+    );
+    const test = await createTestKernel({ agents });
+    const roots: string[] = [];
+    for (const [name, starts] of Object.entries(delegations)) {
+      for (const _ of starts) roots.push((await test.submit(name, null, { leaseRequest: EVERY_AGENT })).job.id);
+    }
+    opened.resolve();
+    await test.world.settle();
+    const ends = await Promise.all(roots.map((id) => endOf(test, id)));
+    expect(ends.map((end) => end?.final_status).toSorted()).toEqual(["error", ...roots.slice(1).map(() => "success")]);
+    const refused = { code: "INTERNAL_ERROR", retryable: true, details: { field: "agent", maxConcurrent } };
+    expect(ends.find((end) => end?.final_status === "error")).toMatchObject(refused);
+    expect(test.kernel.unfinished).toBe(0);
+  });
+
   it("is the same child under the same key, and another under none", async () => {
     const test = await delegating({});
     const { delegate } = bound(test.planner.host());
@@ -256,6 +289,24 @@ describe("a delegation [arcp-10-delegate-event]", () => {
     });
   });
 
+  it("has a key that every store keeps as it is", async () => {
+    const test = await delegating({});
+    for (const key of ["\ud800", "", "x".repeat(257), 7 as never]) {
+      await expect(
+        settled(test, test.planner.host().delegate({ agent: "echo", input: 1, key })),
+      ).rejects.toMatchObject({ code: "INVALID_REQUEST", details: { field: "key" } });
+    }
+  });
+
+  it("fits one event, whatever its lease says", async () => {
+    const patterns = Array.from({ length: 30 }, (_, index) => `${index}${"\u0001".repeat(1_000)}`);
+    const wide = Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`x-acme.n${index}`, patterns]));
+    const test = await delegating({ lease: { ...EVERY_AGENT, ...wide } });
+    const refused = test.planner.host().delegate({ agent: "echo", input: null, leaseRequest: wide });
+    await expect(settled(test, refused)).rejects.toMatchObject({ code: "INVALID_REQUEST", details: { field: "body" } });
+    expect(test.kernel.unfinished).toBe(1);
+  });
+
   it("is made anew under a key whose delegation was refused", async () => {
     const test = await delegating({ jobLimits: { maxLiveChildren: 1 } });
     const { delegate } = bound(test.planner.host());
@@ -266,6 +317,48 @@ describe("a delegation [arcp-10-delegate-event]", () => {
     await settled(test, first.cancel());
     const child = await settled(test, delegate({ agent: "echo", input: 1, key: "a" }));
     expect(await settled(test, child.result())).toBe(1);
+  });
+});
+
+describe("what a parent hears of its child", () => {
+  it("is never that it was cancelled when that could not be stored", async () => {
+    const test = await delegating({ restart: "always" });
+    const child = await settled(test, test.planner.host().delegate({ agent: "endless", input: null }));
+    test.store.failNext();
+    await expect(settled(test, child.cancel())).rejects.toMatchObject({ code: "INTERNAL_ERROR" });
+  });
+
+  it("is nothing once it is stopped itself", async () => {
+    const test = await delegating({});
+    const child = await settled(test, test.planner.host().delegate({ agent: "echo", input: 1 }));
+    expect(await settled(test, child.result())).toBe(1);
+    await settled(
+      test,
+      test.kernel.cancel({ job: test.job.id }, () => {}),
+    );
+    await expect(settled(test, child.result())).rejects.toMatchObject({ code: "CANCELLED" });
+  });
+
+  it("is no streamed result that would not fit into memory", async () => {
+    const size = 67_108_865;
+    const streamer = anAgent("streamer", () => ({ stream: { resultId: "res_1", size } }));
+    const test = await delegating({ agents: [streamer] });
+    const child = await settled(test, test.planner.host().delegate({ agent: "streamer", input: null }));
+    await expect(settled(test, child.result())).rejects.toMatchObject({
+      code: "INVALID_REQUEST",
+      details: { bytes: size, limit: 67_108_864, job_id: child.jobId },
+    });
+  });
+
+  it("cancels it with a reason that fits its log", async () => {
+    const test = await delegating({});
+    const child = await settled(test, test.planner.host().delegate({ agent: "endless", input: null }));
+    await expect(settled(test, child.cancel("x".repeat(16_385)))).rejects.toMatchObject({
+      code: "INVALID_REQUEST",
+      details: { field: "reason" },
+    });
+    await settled(test, child.cancel("x".repeat(16_384)));
+    expect(await test.stored(child.jobId)).toMatchObject({ status: "cancelled" });
   });
 });
 
@@ -398,6 +491,20 @@ describe("the end of a parent", () => {
     for (const id of [test.job.id, child?.jobId ?? ""]) {
       expect(await endOf(test, id)).toMatchObject({ final_status: "error", code: "LEASE_EXPIRED" });
     }
+  });
+
+  it("is no expiry where its agent failed with the expiry of another job, such as a child's", async () => {
+    const test = await delegating({});
+    const { delegate } = bound(test.planner.host());
+    const leaseConstraints = { expires_at: "2026-01-01T00:01:00Z" };
+    const brief = await settled(test, delegate({ agent: "endless", input: 1, leaseConstraints }));
+    const other = await settled(test, delegate({ agent: "endless", input: 2 }));
+    brief.result().catch(test.planner.throw);
+    await test.world.advance(62_000);
+    expect(await endOf(test, test.job.id)).toMatchObject({ code: "LEASE_EXPIRED", details: { job_id: brief.jobId } });
+    expect(await endOf(test, other.jobId)).toMatchObject({ code: "CANCELLED", details: { parent_status: "error" } });
+    const { entries } = await test.kernel.listAudit({ scopes: ["t/me"], limit: 10 });
+    expect(entries.map(({ action, job }) => [action, job])).toEqual([["lease.expire", brief.jobId]]);
   });
 
   it("reaches every job below it, and nothing of them is recorded after", async () => {

@@ -20,7 +20,7 @@ import { INITIAL_STATE, type Outcome } from "./job-state.ts";
 import type { JobTable } from "./job-table.ts";
 import { ancestorsOf } from "./job-tree.ts";
 import { assertNeeds } from "./needs.ts";
-import { assertRuntime, textOf } from "./submission-checks.ts";
+import { assertKey, assertRuntime, textOf } from "./submission-checks.ts";
 
 /** Longest input of a child, in UTF-16 units of JSON: about what a client's frame could hold. */
 const MAX_INPUT_LENGTH = 1_048_576;
@@ -28,7 +28,8 @@ const MAX_INPUT_LENGTH = 1_048_576;
 const MAX_DELEGATIONS = 10_000;
 /** Longest input that is repeated in the `delegate` event, in UTF-16 units of JSON; the child has it whole in any case. */
 const MAX_INPUT_TOLD = 65_536;
-const MAX_KEY_LENGTH = 256;
+/** Longest reason for which a child is cancelled, in UTF-16 units: it goes on the child's log. */
+const MAX_REASON_LENGTH = 16_384;
 
 export interface DelegationParts {
   readonly agents: Agents;
@@ -38,6 +39,8 @@ export interface DelegationParts {
   readonly limits: DelegationLimits;
   /** See `GuardOptions`. */
   readonly requireModelUse: boolean | undefined;
+  /** See `RunSlots.waitsInRing`. */
+  waitsInRing(agent: RunnableAgent, above: readonly JobId[]): boolean;
   /** Takes charge of a child, and starts it. */
   run(job: ActiveJob, agent: RunnableAgent, input: unknown): void;
   end(job: ActiveJob, outcome: Outcome): void;
@@ -80,7 +83,7 @@ export class Delegations {
   delegate(request: DelegateRequest): Promise<DelegatedJob> {
     const { agent, input, leaseRequest, leaseConstraints, maxRuntimeSec } = request;
     const digest = digestOf({ agent, input, leaseRequest, leaseConstraints, maxRuntimeSec });
-    const key = request.key === undefined ? this.#nextKey(digest) : `=${assertKey(request.key)}`;
+    const key = request.key === undefined ? this.#nextKey(digest) : `=${assertKey(request.key, "key")}`;
     const known = this.#known.get(key);
     if (known !== undefined) {
       if (known.digest === digest) return known.child();
@@ -135,7 +138,7 @@ export class Delegations {
     const asked = guard.check({ namespace: "agent.delegate", target: `${agent.name}@${agent.version}` });
     if (asked !== undefined) await asked;
     assertRoomBelow(parent, limits);
-    assertOwnLane(parent, agent);
+    assertCanStart(parent, agent, this.#parts);
     const now = world.clock.now();
     const lease = deriveLease(leaseOf(parent.record), request.leaseRequest, request.leaseConstraints, now, {
       requireModelUse,
@@ -189,27 +192,31 @@ export class Delegations {
   }
 
   #handle(record: JobRecord, delegateId: string): DelegatedJob {
-    const { id } = record;
+    // Not the record: a parent keeps the handles of all its children, ended ones too.
+    const { id, parent } = record;
     const { table, store, world, end } = this.#parts;
-    const { signal } = this.#delegator;
+    const delegator = this.#delegator;
     return {
       jobId: id,
       delegateId,
       agent: agentReference(record),
       result: async () => {
-        await untilEnded(table, id, signal);
-        return readChildOutcome(store, world.timers, id);
+        await untilEnded(table, id, delegator);
+        const returned = await readChildOutcome(store, world.timers, id);
+        delegator.assertRunning();
+        return returned;
       },
       cancel: async (reason) => {
-        this.#delegator.assertRunning();
+        delegator.assertRunning();
+        assertReason(reason);
         const child = table.get(id);
         if (child === undefined) return;
         const because = reason === undefined ? "" : `: ${reason}`;
         const error = new CodedError("CANCELLED", `the job above this one cancelled it${because}`, {
-          details: { parent_job_id: record.parent },
+          details: { parent_job_id: parent },
         });
         end(child, { status: "cancelled", error: error.toBody() });
-        await untilEnded(table, id, signal);
+        await untilEnded(table, id, delegator);
       },
     };
   }
@@ -224,8 +231,18 @@ function untilAccepted(child: ActiveJob): Promise<void> {
   });
 }
 
-/** Resolves once the job's end is durable. @throws the signal's reason when it aborts before. */
-async function untilEnded(table: JobTable, id: JobId, signal: AbortSignal): Promise<void> {
+function assertReason(reason: unknown): void {
+  if (reason === undefined || (typeof reason === "string" && reason.length <= MAX_REASON_LENGTH)) return;
+  throw new CodedError("INVALID_REQUEST", `reason must be a string of at most ${MAX_REASON_LENGTH} characters`, {
+    details: { field: "reason", limit: MAX_REASON_LENGTH },
+  });
+}
+
+/**
+ * Resolves once the job's end is durable.
+ * @throws the signal's reason when it aborts before; the stop reason when the tree was lost, and the end with it.
+ */
+async function untilEnded(table: JobTable, id: JobId, { signal, assertRunning }: Delegator): Promise<void> {
   let wake = (): void => {};
   const onWake = (): void => wake();
   const unwatch = table.watch(id, onWake);
@@ -241,6 +258,7 @@ async function untilEnded(table: JobTable, id: JobId, signal: AbortSignal): Prom
     unwatch();
     signal.removeEventListener("abort", onWake);
   }
+  assertRunning();
 }
 
 /** Taken from `available` before anything else: siblings are never promised the same money (§9.4). */
@@ -257,16 +275,30 @@ function openPurse({ purse }: ActiveJob, job: JobId, lease: Lease | null, onChan
   }
 }
 
-/** A child that waits for a place that only its own ancestors could free would wait for ever. */
-function assertOwnLane(parent: ActiveJob, agent: RunnableAgent): void {
-  if (agent.maxConcurrent === undefined) return;
-  const reference = `${agent.name}@${agent.version}`;
-  const above = [parent, ...ancestorsOf(parent)].filter(({ record }) => agentReference(record) === reference);
-  if (above.length < agent.maxConcurrent) return;
+/** A child that waits for a place that only those could free who wait for it would wait for ever. */
+function assertCanStart(
+  parent: ActiveJob,
+  agent: RunnableAgent,
+  { waitsInRing }: Pick<DelegationParts, "waitsInRing">,
+): void {
+  const { name, version, maxConcurrent } = agent;
+  if (maxConcurrent === undefined) return;
+  const reference = `${name}@${version}`;
+  const details = { field: "agent", maxConcurrent };
+  const above = [parent, ...ancestorsOf(parent)].map(({ record }) => record);
+  if (above.filter((record) => agentReference(record) === reference).length >= maxConcurrent) {
+    throw new CodedError(
+      "INVALID_REQUEST",
+      `${reference} runs at most ${maxConcurrent} at a time (maxConcurrent), and that many jobs above this one are it: the child could never start`,
+      { details },
+    );
+  }
+  const ids = above.map(({ id }) => id);
+  if (!waitsInRing(agent, ids)) return;
   throw new CodedError(
-    "INVALID_REQUEST",
-    `${reference} runs at most ${agent.maxConcurrent} at a time (maxConcurrent), and that many jobs above this one are it: the child could never start`,
-    { details: { field: "agent", maxConcurrent: agent.maxConcurrent } },
+    "INTERNAL_ERROR",
+    `${reference} runs at most ${maxConcurrent} at a time (maxConcurrent), and all that have a place may be waiting for each other and for this child, which could never start; try again later`,
+    { details },
   );
 }
 
@@ -315,11 +347,4 @@ function delegateBody(child: JobRecord, lease: Lease | null, input: string | und
   });
   // The input is JSON text already: it is put in as it is.
   return input === undefined || input.length > MAX_INPUT_TOLD ? text : `${text.slice(0, -1)},"input":${input}}`;
-}
-
-function assertKey(key: string): string {
-  if (typeof key === "string" && key !== "" && key.length <= MAX_KEY_LENGTH) return key;
-  throw new CodedError("INVALID_REQUEST", `key must be a string of 1 to ${MAX_KEY_LENGTH} characters`, {
-    details: { field: "key" },
-  });
 }

@@ -1,9 +1,10 @@
 /** Delegation (§10): what a child's row, its place under its parent and its end look like. Nothing here waits. */
 import { CodedError } from "../../protocol/errors.ts";
 import type { ActiveJob } from "./active-job.ts";
+import { endsByExpiry } from "./deadlines.ts";
 import type { JobRecord } from "./job-record.ts";
 import type { Outcome } from "./job-state.ts";
-import { ancestorsOf, isLive, treeOf } from "./job-tree.ts";
+import { ancestorsOf } from "./job-tree.ts";
 import type { JobLimits } from "./limits.ts";
 
 export type DelegationLimits = Pick<JobLimits, "maxDelegationDepth" | "maxLiveChildren" | "maxTreeJobs">;
@@ -12,8 +13,8 @@ export type DelegationLimits = Pick<JobLimits, "maxDelegationDepth" | "maxLiveCh
  * How a job ends because the one above it does: its lease ends with its parent's, so an expiry is its own; by any other
  * end of its parent it is cancelled.
  */
-export function outcomeBelow(parent: Pick<JobRecord, "id">, outcome: Outcome): Outcome {
-  if (outcome.status === "error" && outcome.error.code === "LEASE_EXPIRED") return outcome;
+export function outcomeBelow(parent: Pick<JobRecord, "id" | "expiresAt">, outcome: Outcome, now: number): Outcome {
+  if (endsByExpiry(parent, outcome, now)) return outcome;
   const error = new CodedError("CANCELLED", `the job above this one, ${parent.id}, has ended (${outcome.status})`, {
     details: { parent_job_id: parent.id, parent_status: outcome.status },
   });
@@ -34,12 +35,11 @@ export function assertRoomBelow(parent: ActiveJob, limits: DelegationLimits): vo
   if (depth > maxDelegationDepth) {
     throw beyond("maxDelegationDepth", maxDelegationDepth, `${depth} jobs would stand above this one`);
   }
-  const children = [...parent.children].filter(isLive).length;
+  const children = parent.liveChildren;
   if (children >= maxLiveChildren) {
     throw beyond("maxLiveChildren", maxLiveChildren, `${children} children of this job are under way`);
   }
-  if (maxTreeJobs === Infinity) return;
-  const jobs = treeOf(parent).filter(isLive).length;
+  const jobs = parent.liveJobsOfTree;
   if (jobs >= maxTreeJobs) throw beyond("maxTreeJobs", maxTreeJobs, `${jobs} jobs of this tree are under way`);
 }
 

@@ -33,9 +33,9 @@ export class JobTable {
     return this.#jobs.get(id);
   }
 
-  /** The job has something for the next commit, if it is here. */
+  /** The job, if it is here, has something for the next commit that goes with what others of its tree have. */
   touch(id: JobId): void {
-    this.#jobs.get(id)?.touch();
+    this.#jobs.get(id)?.tie();
   }
 
   get size(): number {

@@ -79,6 +79,7 @@ export class Recovery {
     const retry = this.#world.timers.after(delay, () => {
       this.#retries.delete(retry);
       this.#reload(claim).catch((error: unknown) => {
+        if (this.#closed) return;
         this.#log.error({ job: root, err: error }, "a job whose commit failed cannot be read back; trying again");
         this.reload(claim);
       });
@@ -111,7 +112,7 @@ export class Recovery {
         record.status === "running" ? await readOpenCalls(this.#store, this.#world.timers, record.id, head) : [];
       stored.push({ record, head, openCalls });
     }
-    const counters = await readCounters(this.#store, this.#table, tree);
+    const counters = await readCounters(this.#store, this.#world.timers, this.#table, tree);
 
     const jobs = stored.map(({ record, head, openCalls }) => {
       const parent = record.parent === null ? undefined : this.#table.get(record.parent);
@@ -132,7 +133,9 @@ export class Recovery {
       if (job.record.parent === null || job.parent !== undefined) this.#resume(job, openCalls);
       else {
         const gone = new CodedError("INTERNAL_ERROR", "the job above this one is gone");
-        this.#runner.end(job, outcomeBelow({ id: job.record.parent }, { status: "error", error: gone.toBody() }));
+        const parent = { id: job.record.parent, expiresAt: null };
+        const outcome = outcomeBelow(parent, { status: "error", error: gone.toBody() }, this.#world.clock.now());
+        this.#runner.end(job, outcome);
       }
     }
   }

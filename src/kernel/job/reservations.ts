@@ -15,12 +15,12 @@ import type { HoldRow } from "../ports.ts";
 import { digestOf } from "./digest.ts";
 import type { JobRecord } from "./job-record.ts";
 import { assertCostName, type Metric } from "./metric.ts";
+import { assertKey } from "./submission-checks.ts";
 
 /** Reservations a job may have open at a time, over all its attempts. Further ones are refused. */
 export const MAX_OPEN_RESERVATIONS = 256;
 /** Reservations of one job in all, each of which leaves a row until the job's history goes. Further ones are refused. */
 const MAX_RESERVATIONS = 100_000;
-const MAX_KEY_LENGTH = 256;
 const DEFAULT_COST_NAME = "cost.reservation";
 
 /** An open reservation, as its holder has it. */
@@ -38,7 +38,7 @@ export interface ReservationHandle {
    * @throws CodedError INVALID_REQUEST for wrong amounts, or when it was committed or released before.
    */
   commit(actual?: Amounts, name?: string): Promise<void>;
-  /** Gives all of it back. Does nothing once it is committed or released. */
+  /** Gives all of it back. Does nothing once it is committed or released, or the attempt is shut out. */
   release(): Promise<void>;
 }
 
@@ -57,6 +57,7 @@ export interface Cashier {
   report(metric: Metric): Promise<void> | undefined;
   /** @throws the stop reason once the attempt is shut out. */
   assertRunning(): void;
+  readonly isStopped: boolean;
 }
 
 interface Reservation {
@@ -101,7 +102,7 @@ export class Reservations {
   ): { readonly handle: ReservationHandle; readonly isNew: boolean } {
     const amounts = parseAmounts(asked, "reserve.amounts");
     const digest = digestOf([...amounts].map(([currency, amount]) => [currency, formatAmount(amount)]).sort());
-    const name = key === undefined ? this.#nextKey(digest) : `=${assertKey(key)}`;
+    const name = key === undefined ? this.#nextKey(digest) : `=${assertKey(key, "reserve.key")}`;
     if (this.#taken.has(name)) {
       throw new CodedError(
         "INVALID_REQUEST",
@@ -127,8 +128,9 @@ export class Reservations {
       this.#earlier.delete(name);
       return { handle: this.#handle(reservation, cashier), isNew };
     } catch (error) {
-      // What was refused was never made: the key is free again.
-      this.#taken.delete(name);
+      // What was refused was never made: its key, or its place, is the next one's, where a later attempt looks for it.
+      if (key === undefined) this.#ordinals.set(digest, (this.#ordinals.get(digest) ?? 1) - 1);
+      else this.#taken.delete(name);
       throw error;
     }
   }
@@ -195,7 +197,7 @@ export class Reservations {
         await room;
       },
       release: async () => {
-        if (this.#open.get(row.id) !== reservation) return;
+        if (cashier.isStopped || this.#open.get(row.id) !== reservation) return;
         this.#close(reservation, "released");
         if (!this.#taken.delete(row.key)) return;
         this.#earlier.set(row.key, { ...row, state: "released" });
@@ -215,13 +217,6 @@ export class Reservations {
     this.#ordinals.set(digest, ordinal + 1);
     return `${ordinal}/${digest}`;
   }
-}
-
-function assertKey(key: unknown): string {
-  if (typeof key === "string" && key !== "" && key.length <= MAX_KEY_LENGTH) return key;
-  throw new CodedError("INVALID_REQUEST", `reserve.key must be a string of 1 to ${MAX_KEY_LENGTH} characters`, {
-    details: { field: "reserve.key" },
-  });
 }
 
 function beyond(what: string): CodedError {

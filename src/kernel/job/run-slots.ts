@@ -4,7 +4,8 @@
  * another's one; the jobs of one principal start in the order they came, as far as their agents have room.
  *
  * A delegated job takes no slot of runtime or principal: the job that waits for it has one, and would keep it. Only its
- * agent's own limit counts, where it comes before jobs that nobody waits for.
+ * agent's own limit counts, where it comes before jobs that nobody waits for. `waitsInRing` finds the delegations after
+ * which jobs would wait for each other's places for ever.
  *
  * A lane holds what waits for one limited agent; all agents without a limit share a lane. A principal at its own limit is
  * taken out of the lanes until one of its jobs ends, so that starting the next job looks at lanes and not at everyone.
@@ -52,8 +53,16 @@ interface Lane {
   running: number;
   /** In the order of their turns. */
   readonly lines: Map<Holder, Line>;
-  /** Delegated jobs that wait, and how each is started. */
-  readonly delegated: Map<JobId, () => void>;
+  /** Jobs that run in it; not counted for agents without a limit. */
+  readonly holders: Set<JobId>;
+  /** Delegated jobs that wait. */
+  readonly delegated: Map<JobId, Delegated>;
+}
+
+interface Delegated {
+  /** The jobs above it, any of which may wait for it. */
+  readonly above: readonly JobId[];
+  readonly start: () => void;
 }
 
 interface Place {
@@ -75,6 +84,8 @@ export class RunSlots {
   readonly #waiting = new Map<JobId, Waiting>();
   /** Delegated jobs of limited agents, running or waiting. */
   readonly #delegated = new Map<JobId, Lane>();
+  /** How many delegated jobs below a job wait for a place. */
+  readonly #waitingBelow = new Map<JobId, number>();
   #orders = 0;
   #starts = 0;
   #paused = false;
@@ -105,10 +116,42 @@ export class RunSlots {
     }
   }
 
-  /** Takes a slot and returns true; or returns false, and calls `start` once the job has one. Until `release`. */
-  take(job: Pick<JobRecord, "id" | "principal" | "parent">, agent: CountedAgent, start: () => void): boolean {
+  /**
+   * Whether a delegated job of this agent would wait for a place that nobody could free: everyone who has one may be
+   * waiting, for this job or, over any number of other agents, for places of jobs that are waiting too.
+   * @param above the ids of the jobs that would stand above it.
+   */
+  waitsInRing(agent: CountedAgent, above: readonly JobId[]): boolean {
+    const lane = this.#lanes.get(laneName(agent));
+    if (agent.maxConcurrent === undefined || lane === undefined || lane.running < agent.maxConcurrent) return false;
+    for (const id of lane.holders) if (!this.#waitingBelow.has(id) && !above.includes(id)) return false;
+
+    const waits = [{ lane, above }];
+    for (const each of this.#lanes.values()) {
+      for (const waiting of each.delegated.values()) waits.push({ lane: each, above: waiting.above });
+    }
+    // Those in which somebody can go on are taken out until none is left to take.
+    const stuck = new Set(waits.map((wait) => wait.lane));
+    for (let before = 0; before !== stuck.size; ) {
+      before = stuck.size;
+      const waiting = new Set(waits.flatMap((wait) => (stuck.has(wait.lane) ? wait.above : [])));
+      for (const each of stuck) if (![...each.holders].every((id) => waiting.has(id))) stuck.delete(each);
+    }
+    return stuck.has(lane);
+  }
+
+  /**
+   * Takes a slot and returns true; or returns false, and calls `start` once the job has one. Until `release`.
+   * @param above of a delegated job of a limited agent: the ids of the jobs above it.
+   */
+  take(
+    job: Pick<JobRecord, "id" | "principal" | "parent">,
+    agent: CountedAgent,
+    start: () => void,
+    above: readonly JobId[] = [],
+  ): boolean {
     const { id, principal, parent } = job;
-    if (parent !== null) return this.#takeDelegated(id, agent, start);
+    if (parent !== null) return this.#takeDelegated(id, agent, { above, start });
     const lane = this.#lane(agent);
     const place = { holder: this.#holder(principal), lane };
     if (this.#hasSlot(place.holder, place.lane, agent)) {
@@ -132,6 +175,7 @@ export class RunSlots {
     const { holder, lane } = place;
     holder.running--;
     lane.running--;
+    lane.holders.delete(id);
     this.#startDelegated(lane);
     if (holder.setAside.size > 0) {
       for (const [from, line] of holder.setAside) from.lines.set(holder, line);
@@ -164,32 +208,49 @@ export class RunSlots {
     );
   }
 
-  #takeDelegated(id: JobId, agent: CountedAgent, start: () => void): boolean {
+  #takeDelegated(id: JobId, agent: CountedAgent, delegated: Delegated): boolean {
     if (agent.maxConcurrent === undefined) return true;
     const lane = this.#lane(agent);
     this.#delegated.set(id, lane);
     if (lane.running < lane.limit) {
       lane.running++;
+      lane.holders.add(id);
       return true;
     }
-    lane.delegated.set(id, start);
+    lane.delegated.set(id, delegated);
+    for (const above of delegated.above) this.#waitingBelow.set(above, (this.#waitingBelow.get(above) ?? 0) + 1);
     return false;
   }
 
   #releaseDelegated(id: JobId, lane: Lane): void {
     this.#delegated.delete(id);
-    if (lane.delegated.delete(id)) return;
+    const waiting = lane.delegated.get(id);
+    if (waiting !== undefined) {
+      this.#leaveLine(id, lane, waiting);
+      return;
+    }
     lane.running--;
+    lane.holders.delete(id);
     this.#startDelegated(lane);
     this.#startNext();
   }
 
   #startDelegated(lane: Lane): void {
-    for (const [id, start] of lane.delegated) {
+    for (const [id, waiting] of lane.delegated) {
       if (lane.running >= lane.limit) return;
-      lane.delegated.delete(id);
+      this.#leaveLine(id, lane, waiting);
       lane.running++;
-      start();
+      lane.holders.add(id);
+      waiting.start();
+    }
+  }
+
+  #leaveLine(id: JobId, lane: Lane, { above }: Delegated): void {
+    lane.delegated.delete(id);
+    for (const each of above) {
+      const others = (this.#waitingBelow.get(each) ?? 0) - 1;
+      if (others > 0) this.#waitingBelow.set(each, others);
+      else this.#waitingBelow.delete(each);
     }
   }
 
@@ -198,6 +259,7 @@ export class RunSlots {
     place.holder.running++;
     place.holder.served = ++this.#starts;
     place.lane.running++;
+    if (place.lane.name !== UNLIMITED) place.lane.holders.add(id);
   }
 
   #enqueue(waiting: Waiting): void {
@@ -280,7 +342,7 @@ export class RunSlots {
     const limit = agent.maxConcurrent ?? Infinity;
     let lane = this.#lanes.get(name);
     if (lane === undefined) {
-      lane = { name, limit, running: 0, lines: new Map(), delegated: new Map() };
+      lane = { name, limit, running: 0, lines: new Map(), holders: new Set(), delegated: new Map() };
       this.#lanes.set(name, lane);
     } else if (lane.limit !== limit) {
       lane.limit = limit;

@@ -13,10 +13,11 @@ import type { PrincipalKey } from "../principal.ts";
 import type { ActiveJob } from "./active-job.ts";
 import type { JobArtifacts } from "./artifacts.ts";
 import { Attempt, type AttemptParts } from "./attempt.ts";
-import { armDeadline, armExpiry, leaseExpired } from "./deadlines.ts";
+import { armDeadline, armExpiry, endsByExpiry, leaseExpired } from "./deadlines.ts";
 import { outcomeBelow, settleHold } from "./delegation.ts";
 import { agentReference, type JobRecord } from "./job-record.ts";
 import type { Outcome } from "./job-state.ts";
+import { ancestorsOf } from "./job-tree.ts";
 import type { RunSlots } from "./run-slots.ts";
 
 /** What a run holds on to until its job's outcome is fixed. */
@@ -95,7 +96,11 @@ export class Runner {
   start(job: ActiveJob, agent: RunnableAgent, parsed?: { readonly input: unknown }): void {
     const { record } = job;
     if (!this.#runs.has(record.id)) return;
-    if (this.#slots.take(record, agent, () => this.#start(job, undefined))) this.#start(job, parsed);
+    const above =
+      record.parent === null || agent.maxConcurrent === undefined
+        ? undefined
+        : Array.from(ancestorsOf(job), (each) => each.record.id);
+    if (this.#slots.take(record, agent, () => this.#start(job, undefined), above)) this.#start(job, parsed);
   }
 
   /** Calls `then` after `pauseMs`, unless the job is released before. */
@@ -117,7 +122,7 @@ export class Runner {
   end(job: ActiveJob, outcome: Outcome): boolean {
     if (job.apply({ type: "end", outcome }) === undefined) return false;
     this.release(job.record.id, () => stopReason(outcome));
-    if (outcome.status === "error" && outcome.error.code === "LEASE_EXPIRED") this.#onExpired(job.record);
+    if (endsByExpiry(job.record, outcome, this.#world.clock.now())) this.#onExpired(job.record);
     this.settle(job);
     return true;
   }
@@ -213,7 +218,8 @@ export class Runner {
   #endChildren(job: ActiveJob): void {
     const { outcome } = job.record;
     if (outcome === null) return;
-    for (const child of [...job.children]) this.end(child, outcomeBelow(job.record, outcome));
+    const below = outcomeBelow(job.record, outcome, this.#world.clock.now());
+    for (const child of [...job.children]) this.end(child, below);
     job.touchLast();
   }
 

@@ -1,6 +1,9 @@
 /** What is checked of every job that is asked for, by a client or by another job. */
 import { CodedError } from "../../protocol/errors.ts";
 
+/** Longest key of a delegation or a reservation, in UTF-16 units. */
+const MAX_KEY_LENGTH = 256;
+
 /** Some 31 years: within what dates and timers can express. The same bound as on the wire. */
 const MAX_RUNTIME_SEC = 1_000_000_000;
 
@@ -26,4 +29,17 @@ export function textOf(input: unknown): string | undefined {
       { details: { field: "input" }, cause: error },
     );
   }
+}
+
+/**
+ * A store keeps text as UTF-8, where every half of a character is the same: two keys would be one.
+ * @throws CodedError INVALID_REQUEST for what cannot name a delegation or a reservation.
+ */
+export function assertKey(key: unknown, field: string): string {
+  if (typeof key === "string" && key !== "" && key.length <= MAX_KEY_LENGTH && key.isWellFormed()) return key;
+  throw new CodedError(
+    "INVALID_REQUEST",
+    `${field} must be a string of 1 to ${MAX_KEY_LENGTH} characters, without lone surrogates`,
+    { details: { field } },
+  );
 }

@@ -58,10 +58,11 @@ function setUp(faces: readonly string[] = []) {
   });
 
   /** A source whose job is inserted by its first commit, and claimed by later ones. */
-  const source = (id: JobId, length = 100, root = id): TransitionSource => {
+  const source = (id: JobId, length = 100, root = id, isTied = true): TransitionSource => {
     let inserted = false;
     return {
       root,
+      isTied,
       stage() {
         const accepted = !inserted;
         inserted = true;
@@ -132,7 +133,7 @@ describe("group commit", () => {
 
   it("goes to the store with nothing when there is nothing", async () => {
     const { world, commits, batches } = setUp(["outbox"]);
-    commits.touch({ root: "job_1", stage: () => undefined });
+    commits.touch({ root: "job_1", isTied: false, stage: () => undefined });
     commits.plan(() => undefined);
     await world.settle();
     expect(batches).toEqual([]);
@@ -161,6 +162,18 @@ describe("group commit", () => {
     commits.touch(source("child", half, "root"));
     await world.settle();
     expect(batches.map(({ rows }) => rows.jobs?.map(({ id }) => id))).toEqual([["root", "other", "child"], ["late"]]);
+  });
+
+  it("lets the mere entries of a long tree wait, which are tied to nothing", async () => {
+    const { world, commits, batches, source } = setUp();
+    const half = 524_288;
+    const untied = source("untied", half, "root", false);
+    commits.touch(source("root", half));
+    commits.touch(source("other", half));
+    commits.touch(untied);
+    commits.touch(source("tied", half, "root"));
+    await world.settle();
+    expect(batches.map(({ rows }) => rows.jobs?.map(({ id }) => id))).toEqual([["root", "other", "tied"], ["untied"]]);
   });
 
   it("puts what is touched last behind all that was touched before", async () => {

@@ -2,7 +2,7 @@
  * Group commit: everything that became dirty in one turn of the event loop goes to the store as one batch, with the
  * rows the faces add to it. One commit is in flight at a time; what comes meanwhile waits for the next. Where many have
  * much to write, a batch ends once it is long: the rest waits in its order, so that nobody is held up by one long commit.
- * The jobs of a tree never part: what happened to several of them in one turn is in one commit.
+ * What ties the jobs of a tree together never parts: states, counters and holds that moved in one turn are in one commit.
  *
  * Commit, then publish: `committed` callbacks run only after the store has answered, kernel first, faces after, in the
  * order in which things were added. A refused tree is dropped and the rest is planned and committed again; any other
@@ -31,6 +31,8 @@ export interface Staged {
 export interface TransitionSource {
   /** The root of its tree. */
   readonly root: JobId;
+  /** Whether what it has must be in one commit with what other jobs of its tree have. Its mere entries need not. */
+  readonly isTied: boolean;
   stage(): Staged | undefined;
 }
 
@@ -113,13 +115,13 @@ export class GroupCommit {
     this.#plans = [];
 
     const staged: Staged[] = [];
-    /** The trees of a batch that is long enough: only what belongs to one of them is added still. */
+    /** The trees of a batch that is long enough: only what is tied to one of them is added still. */
     let trees: ReadonlySet<JobId> | undefined;
     let length = 0;
     for (const source of sources) {
       if (length >= MAX_BATCH_LENGTH) {
         trees ??= new Set(staged.map(({ root }) => root));
-        if (!trees.has(source.root)) {
+        if (!source.isTied || !trees.has(source.root)) {
           this.#sources.add(source);
           continue;
         }

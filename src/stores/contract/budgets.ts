@@ -1,5 +1,6 @@
 /** What budgets have spent and promised, as every store must keep it. */
 import { beforeEach, describe, expect, it } from "vitest";
+import { HOLDS_PAGE } from "../../kernel/ports.ts";
 import { aBudget, aHold, aJob } from "./rows.ts";
 import type { Subject } from "./subject.ts";
 
@@ -48,6 +49,16 @@ export function describeBudgets(subject: Subject): void {
       expect(await subject.store.readHolds("c")).toEqual([aHold("c", "h")]);
       await subject.rejects({ budgets: [aBudget("nobody", "1")] });
       await subject.rejects({ holds: [aHold("nobody", "h")] });
+    });
+
+    it("gives holds in pages, each behind the last one's last", async () => {
+      const ids = Array.from({ length: HOLDS_PAGE + 3 }, (_, index) => `h${index}`);
+      await subject.put({ holds: ids.map((id) => aHold("a", id)) });
+      const page = await subject.store.readHolds("a");
+      const rest = await subject.store.readHolds("a", page.at(-1)?.id);
+      expect([page.length, rest.length]).toEqual([HOLDS_PAGE, 3]);
+      expect([...page, ...rest].map(({ id }) => id)).toEqual(ids.toSorted());
+      expect(await subject.store.readHolds("a", rest.at(-1)?.id)).toEqual([]);
     });
 
     it("writes nothing of a commit that is rejected", async () => {

@@ -115,9 +115,9 @@ export function createMemoryStore(snapshot?: MemorySnapshot): MemoryStore {
       requireOpen();
       return readBudgets(tables, jobs);
     },
-    async readHolds(job) {
+    async readHolds(job, after = "") {
       requireOpen();
-      return readHolds(tables, job);
+      return readHolds(tables, job, after);
     },
     async readArtifact(id) {
       requireOpen();

@@ -9,6 +9,7 @@ import {
   type Chunk,
   type ChunkQuery,
   type CommandRow,
+  HOLDS_PAGE,
   type HoldRow,
   type JobPage,
   type JobQuery,
@@ -134,10 +135,12 @@ export function readBudgets(tables: Tables, jobs: readonly JobId[]): ReadonlyMap
   return new Map([...tables.budgets].filter(([job]) => wanted.has(job)));
 }
 
-export function readHolds(tables: Tables, job: JobId): readonly HoldRow[] {
+export function readHolds(tables: Tables, job: JobId, after: string): readonly HoldRow[] {
+  const compare = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
   return [...tables.holds.values()]
-    .filter((hold) => hold.job === job)
-    .sort((a, b) => Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)));
+    .filter((hold) => hold.job === job && compare(hold.id, after) > 0)
+    .sort((a, b) => compare(a.id, b.id))
+    .slice(0, HOLDS_PAGE);
 }
 
 export function sumArtifacts(tables: Tables, job: JobId): number {

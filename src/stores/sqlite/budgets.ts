@@ -1,6 +1,6 @@
 /** How far the counters of budgets have moved, and what they have promised. */
 import type { JobId } from "../../kernel/ids.ts";
-import type { BudgetRow, HoldRow } from "../../kernel/ports.ts";
+import { type BudgetRow, HOLDS_PAGE, type HoldRow } from "../../kernel/ports.ts";
 import type { Database } from "./database.ts";
 import type { Keys } from "./keys.ts";
 
@@ -18,7 +18,8 @@ export function createBudgets(database: Database, keys: Keys) {
       amounts = excluded.amounts, child = excluded.child, state = excluded.state, attempt = excluded.attempt`,
   );
   const selectHolds = database.prepare<Omit<HoldRow, "job">>(
-    "SELECT id, kind, key, digest, amounts, child, state, attempt FROM holds WHERE job = ? ORDER BY id",
+    `SELECT id, kind, key, digest, amounts, child, state, attempt FROM holds
+    WHERE job = ? AND id > ? ORDER BY id LIMIT ${HOLDS_PAGE}`,
   );
 
   return {
@@ -31,9 +32,9 @@ export function createBudgets(database: Database, keys: Keys) {
     writeHold({ job, id, kind, key, digest, amounts, child, state, attempt }: HoldRow): void {
       writeHold.run(keys.jobKey(job), id, kind, key, digest, amounts, child, state, attempt);
     },
-    readHolds(job: JobId): readonly HoldRow[] {
+    readHolds(job: JobId, after: string): readonly HoldRow[] {
       const found = keys.findJob(job);
-      return found === undefined ? [] : selectHolds.all(found.key).map((hold) => ({ job, ...hold }));
+      return found === undefined ? [] : selectHolds.all(found.key, after).map((hold) => ({ job, ...hold }));
     },
   };
 }

@@ -177,8 +177,8 @@ function createStore(tables: Tables, lock: DirectoryLock, file: string): Store {
     async readBudgets(ids) {
       return read(() => budgets.read(ids));
     },
-    async readHolds(job) {
-      return read(() => budgets.readHolds(job));
+    async readHolds(job, after = "") {
+      return read(() => budgets.readHolds(job, after));
     },
     async readArtifact(id) {
       return read(() => artifacts.read(id));
