@@ -2,6 +2,7 @@
 import type { Measurement } from "./bench.ts";
 import { coldStart } from "./measurements/cold-start.ts";
 import { eventLatency } from "./measurements/event-latency.ts";
+import { gatewayCalls } from "./measurements/gateway-calls.ts";
 import { guardedOperations } from "./measurements/guarded-operations.ts";
 import { idleSessions } from "./measurements/idle-sessions.ts";
 import { jobGrowth } from "./measurements/job-growth.ts";
@@ -24,4 +25,5 @@ export const MEASUREMENTS: readonly Measurement[] = [
   coldStart,
   resume,
   guardedOperations,
+  gatewayCalls,
 ];

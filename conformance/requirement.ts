@@ -16,7 +16,7 @@ export interface Requirement {
    * `planned`: none does yet. `declined`: a permission (`MAY`) of which no use is made.
    */
   readonly status: "covered" | "planned" | "declined";
-  /** Why a planned one is not shown yet. A MUST of the sections that are built needs it. */
+  /** Why a planned one is not shown yet. A MUST needs it, but for §9.8. */
   readonly later?: string;
   /** One sentence, in our words. */
   readonly text: string;

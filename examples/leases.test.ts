@@ -9,13 +9,13 @@ beforeEach(async () => {
 });
 afterEach(() => place[Symbol.asyncDispose]());
 
-/** What the program of an example prints. */
-async function print(name: string): Promise<string> {
+/** What the program of an example prints. @param remarks what else may stand on its standard error. */
+async function print(name: string, remarks = /^$/): Promise<string> {
   const run = join(import.meta.dirname, "run.ts");
   const { code, stdout, stderr } = await place
     .spawn(process.execPath, ["--conditions=leasehold-source", run, name])
     .ended();
-  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringMatching(remarks) });
   return stdout;
 }
 
@@ -99,5 +99,35 @@ describe("lease-expiry", () => {
     const end = printed.indexOf("refused: LEASE_EXPIRED");
     expect(printed[end + 1]).toMatch(/^warn: the lease is over; \d+ rounds were made$/);
     expect(printed.slice(end + 2).join(" ")).toMatch(/^error \{ +code: 'LEASE_EXPIRED',.* retryable: false \}$/);
+  });
+});
+
+describe("chat-agent", () => {
+  it("answers within its budget, and is refused the rest beyond it", async () => {
+    const [answered, refused] = (await print("chat-agent")).split(" \n\n");
+    // What remains comes at the end of a commit, wherever that is.
+    const remains = (line: string): boolean => line.includes("remaining");
+    expect(linesOf(answered ?? "").filter((line) => !remains(line))).toEqual([
+      "chat@1.0.0 may use local/small and look_up, and spend 0.50 USD",
+      ...["  model", "  cost.inference 0.005 USD", "  look_up", "  model", "  cost.inference 0.024 USD"],
+      "I was told: plants of the family Orchidaceae.",
+    ]);
+    expect(linesOf(answered ?? "").findLast(remains)).toBe("  cost.budget.remaining 0.471 USD");
+    expect(linesOf(refused ?? "")).toContain("  refused: BUDGET_EXHAUSTED");
+    expect(linesOf(refused ?? "").at(-1)).toMatch(/^BUDGET_EXHAUSTED: model\.use on small: /);
+  });
+});
+
+describe("mcp-under-lease", () => {
+  it("reads a note, and does not get to delete it", async () => {
+    expect(linesOf(await print("mcp-under-lease", /^read_note monday \S+\n$/))).toEqual([
+      "notes@1.0.0 may call notes/list_notes, notes/read_*",
+      "may use list_notes, read_note",
+      "call   notes/read_note { day: 'monday' }",
+      "result { content: [ { type: 'text', text: 'water the orchids' } ] }",
+      "call   notes/delete_note { day: 'monday' }",
+      "result PERMISSION_DENIED",
+      "tool.call on notes/delete_note: the lease grants tool.call for notes/list_notes, notes/read_* only",
+    ]);
   });
 });

@@ -7,6 +7,7 @@ const [name = ""] = process.argv.slice(2);
 if (names.includes(name)) {
   await import(`./${name}/main.ts`);
 } else {
-  process.stderr.write(`usage: npm run example ${names.join("|")}\n`);
+  const wrong = name === "" ? "" : `there is no example "${name}" to run by itself; `;
+  process.stderr.write(`${wrong}usage: npm run example ${names.join("|")}\n`);
   process.exitCode = 64;
 }

@@ -3,6 +3,7 @@
 export type { AgentContext, Step } from "./agents/agent-context.ts";
 export { AgentError, type AgentErrorOptions } from "./agents/agent-error.ts";
 export type { ArtifactData, ArtifactRef, ArtifactSource } from "./agents/artifacts.ts";
+export type { WhenDenied } from "./agents/ask-people.ts";
 export type { Budget, BudgetReservation, ChargeOptions, ReserveOptions } from "./agents/budget.ts";
 export { type AgentDefinition, type AgentSpec, defineAgent } from "./agents/define-agent.ts";
 export type { LogLevel, Progress } from "./agents/event-bodies.ts";
@@ -13,16 +14,20 @@ export type { GuardedMcpClient, McpClientLike, McpOptions } from "./agents/mcp.t
 export type { GuardedModel, LanguageModelLike } from "./agents/model.ts";
 export type { ToolCall } from "./agents/operation.ts";
 export type { ModelPrice, ModelPrices } from "./agents/prices.ts";
+export type { PermissionRequest } from "./agents/request-permission.ts";
 export type { ResultEncoding, ResultStream, StreamedResult } from "./agents/result-stream.ts";
 export type { StandardSchema } from "./agents/standard-schema.ts";
 export type { ToolSetLike } from "./agents/tool-set.ts";
 export type { Authenticator, Credentials } from "./identity/authenticator.ts";
 export type { JwtOptions } from "./identity/jwt.ts";
 export type { ClaimNames } from "./identity/jwt-claims.ts";
+export type { PolicyRule, PolicyRules } from "./identity/policy-rules.ts";
 export type { ObservePolicy } from "./identity/visibility.ts";
 export type { Amounts } from "./kernel/authority/amounts.ts";
 export type { BudgetView, CounterView } from "./kernel/authority/budget-view.ts";
 export type { Lease } from "./kernel/authority/lease.ts";
+export type { Grant } from "./kernel/authority/permission-ask.ts";
+export type { Policy, PolicyDecision, PolicyRequest } from "./kernel/authority/policy.ts";
 export type { JobLimits } from "./kernel/job/limits.ts";
 export type { Metric } from "./kernel/job/metric.ts";
 export type { RetentionLimits } from "./kernel/job/retention.ts";

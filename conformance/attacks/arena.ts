@@ -26,6 +26,8 @@ export interface ArenaOptions {
   readonly persistent?: readonly string[];
   readonly limits?: Partial<JobLimits>;
   readonly observe?: RuntimeOptions["observe"];
+  readonly policy?: RuntimeOptions["policy"];
+  readonly requireModelUse?: boolean;
 }
 
 export interface SubmitAsk {
@@ -166,7 +168,7 @@ export class Arena implements AsyncDisposable {
   }
 
   async #start(image: MemorySnapshot | undefined): Promise<void> {
-    const { agents, persistent = [], limits, observe } = this.#options;
+    const { agents, persistent = [], limits, observe, policy, requireModelUse } = this.#options;
     this.#store = createFaultyStore(createMemoryStore(image));
     const definitions: AgentDefinition[] = Object.entries(agents).map(([name, run]) =>
       defineAgent({
@@ -186,6 +188,8 @@ export class Arena implements AsyncDisposable {
       },
       ...(limits && { limits }),
       ...(observe && { observe }),
+      ...(policy && { policy }),
+      ...(requireModelUse !== undefined && { requireModelUse }),
       world: this.world,
       onFatal: () => {},
     });

@@ -15,6 +15,7 @@ const WHO: Readonly<Record<Attack["by"], string>> = {
   watcher: "a watcher",
   stranger: "a stranger",
   upstream: "a service it calls",
+  policy: "the policy",
   crash: "a crash",
 };
 

@@ -8,9 +8,9 @@ export interface Attack {
   /**
    * `agent`: the code that runs under the lease. `isolated`: the same, in a process of its own. `client`: who submitted
    * the job. `watcher`: who may see it. `stranger`: any other principal. `upstream`: a service that the agent calls.
-   * `crash`: the end of the process, at the worst moment.
+   * `policy`: what decides over leases here. `crash`: the end of the process, at the worst moment.
    */
-  readonly by: "agent" | "isolated" | "client" | "watcher" | "stranger" | "upstream" | "crash";
+  readonly by: "agent" | "isolated" | "client" | "watcher" | "stranger" | "upstream" | "policy" | "crash";
   /** What is tried. One sentence, in our words. */
   readonly tried: string;
   /** What comes of it. One sentence. */

@@ -27,6 +27,32 @@ async function begin(options: { observed?: boolean } = {}) {
   return { arena, ada, job, child };
 }
 
+/** Ada's job, which waits for somebody to decide, and what it asks for. Eve may watch it when `observed`. */
+async function beginAsking({ observed = false } = {}) {
+  const ask = { permission: "tool.call", resource: "refund", operation: "call" };
+  const arena = await Arena.open({
+    agents: { asking: (ctx) => ctx.requestPermission(ask) },
+    ...(observed && { observe: { "t/eve": ["t/ada"] } }),
+  });
+  const ada = await arena.connect("ada");
+  const { job } = await ada.submit("asking");
+  const request = () => ada.frames.find(({ type }) => type === "permission.request");
+  await arena.until(() => request() !== undefined);
+  return { arena, job, id: String(request()?.payload.permission_id) };
+}
+
+const DECISIONS = [
+  ["permission.grant", {}],
+  ["permission.deny", {}],
+  ["lease.refresh", { additional_seconds: 60 }],
+  ["lease.revoke", {}],
+] as const;
+
+/** A grant's name follows from that of the request. */
+function named(type: string, id: string): object {
+  return type.startsWith("lease.") ? { lease_id: id.replace("perm_", "lease_") } : { permission_id: id };
+}
+
 /** What a client is told of a job that it asks about. */
 async function told(client: Client, job: string): Promise<readonly unknown[]> {
   const answers = [await client.ask("job.subscribe", job), await client.ask("job.cancel", job)];
@@ -73,6 +99,45 @@ describe("a tree is its principal's [law-principals-apart]", () => {
     await arena.world.advance(100);
     expect((await arena.job(child)).status).toBe("running");
     expect((await arena.job(job)).status).toBe("running");
+  });
+
+  it("[attack-guessed-permission] and what it asks people for is nothing a stranger can decide", async () => {
+    const { arena, id } = await beginAsking();
+    await using _ = arena;
+    const eve = await arena.connect("eve");
+    const never = `perm_${"0".repeat(26)}`;
+    for (const [type, more] of DECISIONS) {
+      const answers = await Promise.all([id, never].map((one) => eve.request(type, { ...named(type, one), ...more })));
+      const [guessed, unknown] = answers.map(({ payload }) => payload);
+      expect(guessed).toMatchObject({ code: "JOB_NOT_FOUND" });
+      expect(String(guessed?.message).replace(id, never)).toBe(unknown?.message);
+    }
+    expect((await eve.request("session.list_permissions", {})).payload.permissions).toEqual([]);
+    expect((await arena.store.readPermission(id))?.state).toBe("pending");
+  });
+
+  it("[attack-watcher-decides] nor anything that who watches it can decide", async () => {
+    const { arena, id, job } = await beginAsking({ observed: true });
+    await using _ = arena;
+    const watcher = await arena.connect("eve");
+    expect((await watcher.ask("job.subscribe", job)).code).toBeUndefined();
+    expect((await watcher.request("session.list_permissions", {})).payload.permissions).toMatchObject([
+      { permission_id: id, state: "pending" },
+    ]);
+    for (const [type, more] of DECISIONS) {
+      const { payload } = await watcher.request(type, { ...named(type, id), ...more });
+      expect(payload).toMatchObject({ code: "PERMISSION_DENIED" });
+    }
+    expect(watcher.frames.filter(({ type }) => type === "permission.request")).toEqual([]);
+    expect((await arena.store.readPermission(id))?.state).toBe("pending");
+    const { entries } = await arena.store.listAudit({ scopes: ["t/ada"], limit: 100 });
+    const refused = entries.filter(({ principal, allowed }) => principal === "t/eve" && !allowed);
+    expect(refused.map(({ action }) => action).toSorted()).toEqual([
+      "permission.deny",
+      "permission.extend",
+      "permission.grant",
+      "permission.revoke",
+    ]);
   });
 
   it("[attack-forged-parent] and nobody is in it for having said so", async () => {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { readFile } from "../../scripts/repository.ts";
 import { MAX_REDIRECTS } from "../../src/agents/fetch.ts";
+import { MAX_WHOLE_BODY_BYTES } from "../../src/agents/fetched-response.ts";
 import { DEFAULT_MAX_READ_BYTES, MAX_OPEN_FILES } from "../../src/agents/files/guarded-files.ts";
 import { readSettings, SETTINGS } from "../../src/cli/options/settings.ts";
 import { DEFAULT_JOB_LIMITS } from "../../src/client/job.ts";
@@ -9,6 +10,19 @@ import { DEFAULT_RECONNECT } from "../../src/client/reconnect.ts";
 import { AUDIT_KEPT_MS } from "../../src/kernel/audit/audit-trail.ts";
 import { MAX_PATTERNS_NAMED } from "../../src/kernel/authority/guard.ts";
 import { LEASE_LIMITS } from "../../src/kernel/authority/lease.ts";
+import {
+  DEFAULT_GRANT_SECONDS,
+  DEFAULT_WAIT_SECONDS,
+  MAX_ARGS_LENGTH,
+  MAX_GRANT_SECONDS,
+  MAX_PENDING_REQUESTS,
+  MAX_PERMISSION_REASON,
+  MAX_REQUESTS,
+  MAX_WAIT_SECONDS,
+} from "../../src/kernel/authority/permission.ts";
+import { POLICY_ANSWER_MS } from "../../src/kernel/authority/policy-gate.ts";
+import { MAX_TARGET_LENGTH } from "../../src/kernel/authority/targets.ts";
+import { MAX_JOBS_ON_BREAK, MAX_JOBS_ON_BREAK_PER_PRINCIPAL } from "../../src/kernel/job/slot-breaks.ts";
 import { ADVERTISED_FEATURES } from "../../src/protocol/features.ts";
 import { CLOSE } from "../../src/protocol/framing.ts";
 import { HTTP_LIMITS } from "../../src/server/listener.ts";
@@ -63,6 +77,23 @@ function constantOf(file: string, name: string): number {
 /** What a runtime is bound by that was told nothing. */
 const BOUNDS = readBounds({ agents: [] });
 const OPERATING = "docs/guides/operating.md";
+
+describe("permissions.md", () => {
+  it("has every limit of permissions", () => {
+    const page = readFile("docs/guides/permissions.md").replaceAll(/\s+/g, " ");
+    const count = (value: number): string => value.toLocaleString("en");
+    for (const told of [
+      `at most ${count(MAX_PERMISSION_REASON)} characters`,
+      `at most ${count(MAX_ARGS_LENGTH)} characters`,
+      `for how long; ${DEFAULT_GRANT_SECONDS} unless you or whoever decides says otherwise, at most ${count(MAX_GRANT_SECONDS)}`,
+      `${count(DEFAULT_WAIT_SECONDS)} by default, at most ${count(MAX_WAIT_SECONDS)}`,
+      `at most ${MAX_PENDING_REQUESTS} requests waiting and ${count(MAX_REQUESTS)} in all`,
+      `when ${count(MAX_JOBS_ON_BREAK)} are waiting for people already, or ${count(MAX_JOBS_ON_BREAK_PER_PRINCIPAL)} of its principal`,
+      `within ${POLICY_ANSWER_MS / 1_000} s`,
+    ])
+      expect(page).toContain(told);
+  });
+});
 
 describe("operating.md", () => {
   it("has every limit of jobs with its default", () => {
@@ -141,6 +172,12 @@ describe("operating.md", () => {
       ),
       "sockets that are no WebSocket, beside maxConnections": HTTP_LIMITS.socketsBeside,
       "refused WebSockets in the log, in a minute": constantOf("server/refusal-log.ts", "MAX_REFUSALS_LOGGED"),
+      "an answer of your own policy": constantOf("kernel/authority/policy-gate.ts", "POLICY_ANSWER_MS") / 1_000,
+      "decisions that such a policy thinks about at a time": constantOf(
+        "kernel/authority/policy-gate.ts",
+        "MAX_POLICY_QUESTIONS",
+      ),
+      "rules of a policy": constantOf("identity/policy-rules.ts", "MAX_POLICY_RULES"),
       "an answer of your own authenticator or token source":
         constantOf("server/callers.ts", "ANSWER_WITHIN_MS") / 1_000,
       "a document of an issuer of JWTs": constantOf("identity/issuer-keys.ts", "MAX_DOCUMENT_BYTES"),
@@ -168,6 +205,9 @@ describe("the other guides", () => {
       Object.fromEntries(rows.map(([name, value]) => [name, amountOf(value.replace(/, unless .*/, "") ?? "")])),
     ).toEqual({
       "redirects that fetch follows": MAX_REDIRECTS,
+      "a body that text(), json() and their like take whole": MAX_WHOLE_BODY_BYTES,
+      "directories that one mkdir makes": constantOf("agents/files/guarded-files.ts", "MAX_MADE_DIRECTORIES"),
+      "a path, or a URL without its query": MAX_TARGET_LENGTH,
       "a file that read takes whole": DEFAULT_MAX_READ_BYTES,
       maxBytes: constantOf("agents/files/guarded-files.ts", "MOST_READ_BYTES"),
       "entries of a directory that list takes": constantOf("agents/files/guarded-files.ts", "MAX_LISTED_ENTRIES"),
@@ -181,6 +221,31 @@ describe("the other guides", () => {
       constantOf("kernel/job/reservations.ts", "MAX_OPEN_RESERVATIONS"),
       constantOf("kernel/job/reservations.ts", "MAX_RESERVATIONS"),
     ]);
+  });
+
+  it("tell how far jobs delegate", () => {
+    const rows = [...tableBelow("docs/guides/delegation.md", "What a child may do")];
+    const limits = rows.filter(([name]) => name.startsWith("max") && name.includes(", "));
+    const { maxDelegationDepth, maxLiveChildren, maxTreeJobs } = BOUNDS.jobLimits;
+    expect(Object.fromEntries(limits.map(([name, value]) => [name.replace(/,.*/, ""), amountOf(value)]))).toEqual({
+      maxDelegationDepth,
+      maxLiveChildren,
+      maxTreeJobs,
+    });
+  });
+
+  it.each([
+    ["delegation", /at most ([\d,]+) characters of JSON/, "kernel/job/delegate.ts", "MAX_INPUT_LENGTH"],
+    ["delegation", /delegate ([\d,]+) times in all/, "kernel/job/delegate.ts", "MAX_DELEGATIONS"],
+    ["delegation", /more than ([\d,]+) characters of JSON/, "kernel/job/delegate.ts", "MAX_INPUT_TOLD"],
+    ["delegation", /up to ([\d,]+ MiB)/, "kernel/job/child-outcome.ts", "MAX_STREAMED_BYTES"],
+    ["isolation", /At most ([\d,]+) of them run at once/, "agents/isolation/supervisor.ts", "MAX_PROCESSES"],
+    ["isolation", /of up to ([\d,]+ MiB) can be read and written/, "agents/isolation/file-calls.ts", "MAX_WRITTEN_BYTES"],
+    ["models-and-tools", /at most ([\d,]+) entries/, "agents/prices.ts", "MAX_PRICES"],
+    ["models-and-tools", /longer than ([\d,]+) characters/, "agents/logged-result.ts", "MAX_LOGGED_RESULT_LENGTH"],
+  ])("tell in %s: %s", (page, words, file, name) => {
+    const text = readFile(`docs/guides/${page}.md`).replace(/\s+/g, " ");
+    expect(amountOf(words.exec(text)?.[1] ?? "")).toBe(constantOf(file, name));
   });
 
   it("tell how much an agent may say", () => {
@@ -215,6 +280,22 @@ describe("the other guides", () => {
       maxPendingRequests: [ofConnect("maxPendingRequests")],
       maxBufferedLength: [DEFAULT_JOB_LIMITS.maxBufferedLength],
       maxResultLength: [DEFAULT_JOB_LIMITS.maxResultLength],
+    });
+  });
+
+  it("tell how much the gateway takes", () => {
+    const ofGateway = (file: string, name: string): number => constantOf(`provisioners/gateway/${file}.ts`, name);
+    expect(amounts("docs/guides/gateway.md", "Limits")).toEqual({
+      "a request": ofGateway("calls", "MAX_BODY_BYTES"),
+      "values in a request": ofGateway("json-bounds", "MAX_VALUES"),
+      "levels of its JSON": ofGateway("json-bounds", "MAX_NESTING"),
+      "requests that are being read": ofGateway("request-body", "MAX_HELD_BYTES"),
+      "calls under way, of all keys": ofGateway("calls", "MAX_CALLS"),
+      "calls under way, of one key": ofGateway("keys", "MAX_KEY_CALLS"),
+      "an answer": ofGateway("pass-on", "MAX_ANSWER_BYTES"),
+      "an event of a stream": ofGateway("event-stream", "MAX_EVENT_BYTES"),
+      "a call in which nothing moves": ofGateway("calls", "IDLE_MS") / 1_000,
+      "a call": ofGateway("calls", "TOTAL_MS") / 1_000,
     });
   });
 

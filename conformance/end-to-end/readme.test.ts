@@ -20,7 +20,7 @@ describe("README.md", () => {
     const { scripts } = JSON.parse(readFile("package.json")) as { scripts: Readonly<Record<string, string>> };
     const commands = TYPED.filter((line) => line.startsWith("npm "));
     const named = commands.map((line) => /^npm (?:run )?(\S+)/.exec(line)?.[1] ?? line);
-    expect(named).toEqual(["start", "test", "leasehold", "example", "example", "example"]);
+    expect(new Set(named)).toEqual(new Set(["start", "test", "leasehold", "example"]));
     for (const name of named) expect(scripts).toHaveProperty(name);
 
     // The second terminal's command, with the repository's own runtime in a place of its own.

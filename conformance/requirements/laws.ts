@@ -87,8 +87,16 @@ export const LAWS: readonly Requirement[] = [
     section: "9.3",
     level: "LAW",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "Granted authority is never wider than what the decider could grant.",
+  },
+  {
+    id: "law-authority-within-policy",
+    section: "9.7",
+    level: "LAW",
+    side: "runtime",
+    status: "covered",
+    text: "Nobody is granted more than the policy allows, nor more than they asked for, whatever the policy does.",
   },
   {
     id: "law-principals-apart",

@@ -75,6 +75,14 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     text: "A delegated lease without an expiry of its own ends with its parent's.",
   },
   {
+    id: "arcp-9.4-expiry-earlier",
+    section: "9.4",
+    level: "MAY",
+    side: "runtime",
+    status: "covered",
+    text: "A delegated lease may expire before its parent's.",
+  },
+  {
     id: "arcp-9.4-models-within-parent",
     section: "9.4",
     level: "MUST",
@@ -131,11 +139,19 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     text: "A job that attempts an operation after its lease's expiry ends with LEASE_EXPIRED and the final status error.",
   },
   {
+    id: "arcp-9.5-ended-unasked",
+    section: "9.5",
+    level: "MAY",
+    side: "runtime",
+    status: "covered",
+    text: "A job whose lease has expired may be ended without waiting for it to try anything.",
+  },
+  {
     id: "arcp-9.5-no-renewal",
     section: "9.5",
     level: "MUST",
     side: "client",
-    status: "planned",
+    status: "covered",
     text: "A client that needs more time cancels and submits again.",
   },
   {
@@ -211,6 +227,14 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     text: "cost.budget.remaining is emitted whichever layer enforces the budget.",
   },
   {
+    id: "arcp-9.6-remaining-unasked",
+    section: "9.6",
+    level: "MAY",
+    side: "runtime",
+    status: "covered",
+    text: "What remains of a budget may be told by itself after each decrement.",
+  },
+  {
     id: "arcp-9.7-model-refused",
     section: "9.7",
     level: "MUST",
@@ -241,6 +265,14 @@ export const LEASE_REQUIREMENTS: readonly Requirement[] = [
     side: "runtime",
     status: "covered",
     text: "Where policy requires model.use, a lease without it allows no model.",
+  },
+  {
+    id: "arcp-9.7-any-model-by-policy",
+    section: "9.7",
+    level: "MAY",
+    side: "runtime",
+    status: "covered",
+    text: "Where policy does not require model.use, a lease without it may allow any model.",
   },
   {
     id: "arcp-10-delegate-event",

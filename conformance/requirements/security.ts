@@ -220,7 +220,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     section: "14",
     level: "SHOULD",
     side: "client",
-    status: "planned",
+    status: "covered",
     text: "A lease's budget and expiry are sized for the case that its credential leaks.",
   },
   {
@@ -287,7 +287,7 @@ export const SECURITY_REQUIREMENTS: readonly Requirement[] = [
     section: "14",
     level: "SHOULD",
     side: "runtime",
-    status: "planned",
+    status: "covered",
     text: "A principal can hold only so many sessions.",
   },
   {

@@ -63,7 +63,7 @@ async function ask(model: string, lease: Readonly<Record<string, readonly string
 }
 
 describe("chat", () => {
-  it("answers, and is charged what the service counted [arcp-9.7-model-refused]", async () => {
+  it("answers, and is charged what the service counted", async () => {
     const answered = await ask("small", { "model.use": ["local/small"], "tool.call": ["look_up"] }, { USD: "0.5" });
     expect(answered.outcome).toBe("I was told: plants of the family Orchidaceae.");
     expect(answered.calls).toEqual(["model", "look_up", "model"]);
@@ -91,7 +91,7 @@ describe("chat", () => {
     expect(ended.remaining).toBeLessThanOrEqual(0);
   });
 
-  it("calls no other model than the lease names [arcp-9.7-permission-denied]", async () => {
+  it("calls no other model than the lease names [arcp-9.7-model-refused] [arcp-9.7-permission-denied]", async () => {
     const refused = await ask("large", { "model.use": ["local/small"], "tool.call": ["*"] }, { USD: "0.5" });
     expect(refused).toMatchObject({ outcome: "PERMISSION_DENIED", requests: 0, costs: [] });
   });

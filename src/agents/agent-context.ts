@@ -1,9 +1,11 @@
 /** `ctx`: everything an agent is handed. */
 import type { Amounts } from "../kernel/authority/amounts.ts";
 import type { Lease } from "../kernel/authority/lease.ts";
+import type { Grant } from "../kernel/authority/permission-ask.ts";
 import type { Metric } from "../kernel/job/metric.ts";
 import type { CodedError } from "../protocol/errors.ts";
 import type { ArtifactRef, ArtifactSource } from "./artifacts.ts";
+import type { WhenDenied } from "./ask-people.ts";
 import type { Budget, ChargeOptions } from "./budget.ts";
 import type { Delegate } from "./delegate.ts";
 import type { LogLevel, Progress } from "./event-bodies.ts";
@@ -11,6 +13,7 @@ import type { GuardedFiles } from "./files/guarded-files.ts";
 import type { GuardedMcpClient, McpClientLike, McpOptions } from "./mcp.ts";
 import type { GuardedModel, LanguageModelLike } from "./model.ts";
 import type { ToolCall } from "./operation.ts";
+import type { PermissionRequest } from "./request-permission.ts";
 import type { ResultEncoding, ResultStream } from "./result-stream.ts";
 import type { ToolSetLike } from "./tool-set.ts";
 
@@ -83,19 +86,39 @@ export interface AgentContext<Input = unknown> {
    * Runs `call` under the lease (`tool.call`): asks the guard, makes a `tool_call` event durable, asks the guard again
    * in the turn that starts `call`, and puts a `tool_result` on the log.
    * @param args goes on the log; any JSON.
+   * @param options `{ onDenied: "ask" }` has people asked where the lease does not allow it, for these very arguments.
    * @returns what `call` returned. It goes on the log as well, and must be JSON.
    * @throws CodedError LEASE_EXPIRED, BUDGET_EXHAUSTED or PERMISSION_DENIED; whatever `call` threw.
    */
-  tool<Result>(name: string, args: unknown, call: (call: ToolCall) => Result | Promise<Result>): Promise<Result>;
+  tool<Result>(
+    name: string,
+    args: unknown,
+    call: (call: ToolCall) => Result | Promise<Result>,
+    options?: WhenDenied,
+  ): Promise<Result>;
+
+  /**
+   * Asks for authority beside the lease: exactly one thing, for a short time. Resolves once it is granted; it may be taken back
+   * before its time, and ends with the lease at the latest. The job's owner or an operator decides, or a policy; meanwhile
+   * the job waits, through restarts of the runtime too where its agent runs again (`restart: "always"`), and holds no run
+   * slot. The guard then allows that operation on that resource; with `args`, for these arguments alone.
+   * @throws CodedError PERMISSION_DENIED when it is refused or nobody decides in time, with what became of it in
+   * `details.state`, and at once for what lies outside the lease of the job above; LEASE_EXPIRED or BUDGET_EXHAUSTED;
+   * INVALID_REQUEST for wrong arguments, and beyond 64 requests that wait, or 1,000 in all; DUPLICATE_KEY for a key
+   * used for something else.
+   */
+  requestPermission(request: PermissionRequest): Promise<Grant>;
 
   /**
    * The standard `fetch` under the lease (`net.fetch`), for http and https. Every hop of a redirect is an operation of its
    * own: asked of the guard, and on the log with its status, without query and body. At most 20 hops. Aborts when the job
    * is stopped, also while the body is read. The call's `traceparent` goes along.
+   * @param options `{ onDenied: "ask" }` has people asked for each hop that the lease does not allow; a body must be text or
+   * bytes then.
    * @throws CodedError LEASE_EXPIRED, BUDGET_EXHAUSTED or PERMISSION_DENIED; INVALID_REQUEST for another scheme, and for a
    * user name in the URL; TypeError as `fetch` does.
    */
-  fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
+  fetch(input: string | URL | Request, init?: RequestInit, options?: WhenDenied): Promise<Response>;
   /**
    * A language model of the AI SDK (specification v2, v3 or v4) under the lease's `model.use` (§9.7): what comes out goes
    * into `generateText`, `streamText` and the like. The lease may name the model by its id, or with its provider before it:
@@ -112,8 +135,9 @@ export interface AgentContext<Input = unknown> {
    * A tool set of the AI SDK under the lease: the `execute` of each tool becomes an operation (`tool.call`) by its name in
    * the set. A refusal is thrown, which the AI SDK tells the model as the tool's error. Tools without `execute` stay as
    * they are. Outputs must be JSON; of long ones the log keeps the beginning.
+   * @param options `{ onDenied: "ask" }` has people asked for each call that the lease does not allow.
    */
-  tools<Tools extends ToolSetLike>(tools: Tools): Tools;
+  tools<Tools extends ToolSetLike>(tools: Tools, options?: WhenDenied): Tools;
   /**
    * A connected client of `@modelcontextprotocol/sdk` under the lease (`tool.call`): a tool is `<name>/<tool>`, a resource
    * `<name>/resource:<uri>`, a prompt `<name>/prompt:<prompt>`. Lists are cut to what the lease allows. The trace goes along
@@ -128,9 +152,10 @@ export interface AgentContext<Input = unknown> {
    * the log unless it is refused. What happens afterwards, and what becomes of a link or a redirect, nobody checks.
    * @param namespace such as `net.fetch` or a vendor's `x-acme.db`.
    * @param target what the operation touches: an absolute path, a URL, a name.
+   * @param operation what is done with it, for what was granted beside the lease. Default: what is usual there, such as `GET`.
    * @throws CodedError LEASE_EXPIRED, BUDGET_EXHAUSTED or PERMISSION_DENIED.
    */
-  authorize(namespace: string, target: string): Promise<void>;
+  authorize(namespace: string, target: string, operation?: string): Promise<void>;
   /** `authorize("model.use", id)`, the identifier as it is (§9.7). */
   assertModelAllowed(id: string): Promise<void>;
 

@@ -14,10 +14,11 @@ export function createAuthorize(
   operate: Operate,
   apart: readonly string[] = [],
 ): AgentContext["authorize"] {
-  return async (namespace, target) => {
+  return async (namespace, target, what) => {
     if (typeof namespace !== "string" || namespace === "")
       throw invalid("authorize.namespace", "must be a lease namespace");
     if (typeof target !== "string") throw invalid("authorize.target", "must be a string");
+    if (what !== undefined && typeof what !== "string") throw invalid("authorize.operation", "must be a string");
     const isPath = namespace === "fs.read" || namespace === "fs.write";
     if (isPath && target.length > MAX_TARGET_LENGTH) {
       throw invalid("authorize.target", `must have at most ${MAX_TARGET_LENGTH} characters`);
@@ -25,7 +26,7 @@ export function createAuthorize(
     const plain = canonicalTarget(namespace, target);
     const reached = isPath ? (await resolvePath(target)).canonical : plain;
     const places = isPath ? await findPlacesApart(apart) : undefined;
-    const operation = { namespace, target: reached };
+    const operation = { namespace, target: reached, ...(what !== undefined && { operation: what }) };
     const assertNotApart = () => places?.assertNotWithin(reached, namespace, target);
     try {
       const asked = host.guard.check(operation);

@@ -1,5 +1,6 @@
 /** What an agent calls on its `ctx`, put together: one line for each, which lives in a file of its own and is made when first used. */
 import type { JobHost } from "../kernel/agents-port.ts";
+import type { Grant, PermissionAsk } from "../kernel/authority/permission-ask.ts";
 import type { Ids } from "../platform/world.ts";
 import { CodedError } from "../protocol/errors.ts";
 import type { AgentContext } from "./agent-context.ts";
@@ -16,6 +17,7 @@ import { createMcp } from "./mcp.ts";
 import { createModel } from "./model.ts";
 import { createOperate, type Operate } from "./operation.ts";
 import type { PriceTable } from "./prices.ts";
+import { createRequestPermission } from "./request-permission.ts";
 import { createResultStream, type OpenResultStream, type ResultEncoding } from "./result-stream.ts";
 import { createStep, STREAM_BEGUN } from "./steps.ts";
 import { createToolCall } from "./tool-call.ts";
@@ -35,6 +37,7 @@ export type ContextFunctions = Pick<
   | "artifact"
   | "flush"
   | "tool"
+  | "requestPermission"
   | "fetch"
   | "fs"
   | "model"
@@ -70,6 +73,7 @@ export function createFunctions(options: {
   let budget: AgentContext["budget"] | undefined;
   let step: AgentContext["step"] | undefined;
   let tool: AgentContext["tool"] | undefined;
+  let requestPermission: AgentContext["requestPermission"] | undefined;
   let fetch: AgentContext["fetch"] | undefined;
   let fs: AgentContext["fs"] | undefined;
   let model: AgentContext["model"] | undefined;
@@ -84,11 +88,13 @@ export function createFunctions(options: {
     await outside(() => host.flush());
   };
 
+  const askPermission = async (ask: PermissionAsk): Promise<Grant> => await outside(() => host.requestPermission(ask));
+
   const traceparent = (): string => span?.traceparent ?? traceparentOf(host.job);
 
   /** Of all guarded things; made for the first of them. */
   const operate: Operate = (request, start) => {
-    made ??= createOperate({ host, emit, ids, flush, signal, span });
+    made ??= createOperate({ host, emit, ids, flush, requestPermission: askPermission, signal, span });
     return made(request, start);
   };
 
@@ -108,13 +114,17 @@ export function createFunctions(options: {
     },
     flush,
 
-    tool(name, args, call) {
+    tool(name, args, call, how) {
       tool ??= createToolCall(operate);
-      return tool(name, args, call);
+      return tool(name, args, call, how);
     },
-    fetch(input, init) {
+    requestPermission(request) {
+      requestPermission ??= createRequestPermission(host, outside, files === undefined);
+      return requestPermission(request);
+    },
+    fetch(input, init, how) {
       fetch ??= createFetch(operate);
-      return fetch(input, init);
+      return fetch(input, init, how);
     },
     get fs() {
       fs ??= files ?? createFiles(operate, apart);
@@ -131,17 +141,17 @@ export function createFunctions(options: {
       });
       return model(given);
     },
-    tools(given) {
+    tools(given, how) {
       tools ??= createTools(operate);
-      return tools(given);
+      return tools(given, how);
     },
     mcp(client, how) {
       mcp ??= createMcp({ guard: host.guard, operate, signal, traceparent });
       return mcp(client, how);
     },
-    authorize(namespace, target) {
+    authorize(namespace, target, what) {
       authorize ??= createAuthorize(host, operate, apart);
-      return authorize(namespace, target);
+      return authorize(namespace, target, what);
     },
     assertModelAllowed(id) {
       authorize ??= createAuthorize(host, operate, apart);

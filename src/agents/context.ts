@@ -130,6 +130,9 @@ class JobContext implements AgentContext {
   get tool() {
     return this.#functions().tool;
   }
+  get requestPermission() {
+    return this.#functions().requestPermission;
+  }
   get delegate() {
     return this.#functions().delegate;
   }

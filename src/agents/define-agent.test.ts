@@ -63,6 +63,16 @@ describe("defineAgent", () => {
       { name: "report", version: "1", run, needs: { "fs.read": { why: "files", patterns: [] } } },
       'needs["fs.read"].patterns must be a list',
     ],
+    [
+      "needs",
+      { name: "report", version: "1", run, needs: { "fs.read": { why: "files", patterns: ["src"] } } },
+      'needs["fs.read"].patterns: lease_request["fs.read"][0] must be an absolute path',
+    ],
+    [
+      "needs",
+      { name: "report", version: "1", run, needs: ["fs.read"] },
+      "agent report: needs must say what each is for",
+    ],
   ])("refuses a wrong %s", (_field, spec, message) => {
     expect(() => defineAgent(spec as never)).toThrow(TypeError);
     expect(() => defineAgent(spec as never)).toThrow(message);

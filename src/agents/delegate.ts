@@ -24,7 +24,7 @@ export interface DelegateOptions {
   readonly maxRuntimeSec?: number | undefined;
   /**
    * Names the delegation within this job: asked for again under it, it is the same child, also in a later attempt. Default:
-   * its place among the job's delegations, and a digest of what is asked.
+   * its place among the delegations of the same agent, input and options.
    */
   readonly key?: string | undefined;
 }
@@ -76,7 +76,7 @@ export function createDelegate({ host, emit, ids, outside, traceparent }: Delega
         delegateId,
         agent: reference,
         result: async () => outside(() => result()),
-        cancel: async (reason) => outside(() => cancel(reason)),
+        cancel: async (reason?: string) => outside(() => cancel(reason)),
       };
     } catch (error) {
       const { agent: name, leaseRequest, leaseConstraints } = request;

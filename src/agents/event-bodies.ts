@@ -20,6 +20,8 @@ export interface Progress {
 const LEVELS: readonly string[] = ["debug", "info", "warn", "error"] satisfies LogLevel[];
 
 /** `x-<vendor>.<name>`. Goes into frames as it is, so it must not hold anything that JSON escapes. */
+/** Kinds that tell of what the runtime has done. */
+const OWN_KINDS = "x-leasehold.";
 const VENDOR_KIND = /^x-[a-zA-Z0-9][a-zA-Z0-9_-]*(\.[a-zA-Z0-9_-]+)+$/;
 const MAX_KIND_LENGTH = 128;
 
@@ -54,6 +56,8 @@ export function vendorBody(kind: string, body: object): string {
   if (typeof kind !== "string" || kind.length > MAX_KIND_LENGTH || !VENDOR_KIND.test(kind)) {
     throw invalid("emit.kind", `must have the form x-<vendor>.<name>, at most ${MAX_KIND_LENGTH} characters`);
   }
+  if (kind.startsWith(OWN_KINDS))
+    throw invalid("emit.kind", `must not begin with ${OWN_KINDS}: these the runtime emits`);
   const written = toJsonText(record("emit.body", body), "emit.body", "INVALID_REQUEST");
   // A `toJSON` can turn an object into anything.
   if (!written?.startsWith("{")) throw invalid("emit.body", "must be a JSON object");

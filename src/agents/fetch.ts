@@ -1,6 +1,8 @@
 /** `ctx.fetch`: the standard `fetch`, each hop of which is an operation under the lease's `net.fetch`. */
+import { hash } from "node:crypto";
 import { canonicalUrl } from "../kernel/authority/targets.ts";
 import type { AgentContext } from "./agent-context.ts";
+import { invalid } from "./event-bodies.ts";
 import { guardedResponse } from "./fetched-response.ts";
 import type { Operate, ToolCall } from "./operation.ts";
 import { type Hop, locationOf, nextHop } from "./redirect.ts";
@@ -11,7 +13,7 @@ export const MAX_REDIRECTS = 20;
 const ignore = (): void => {};
 
 export function createFetch(operate: Operate): AgentContext["fetch"] {
-  return async (input, options = {}) => {
+  return async (input, options = {}, whenDenied) => {
     // What was asked for is what is sent, whatever becomes of these objects while the record is written.
     const init = { ...options };
     // A Request can be made to say of itself what it is not; a copy of it is what would be fetched.
@@ -47,9 +49,12 @@ export function createFetch(operate: Operate): AgentContext["fetch"] {
       };
       const { response, signal } = await operate(
         {
-          operations: [{ namespace: "net.fetch", target }],
+          operations: [{ namespace: "net.fetch", target, operation: method }],
           tool: "fetch",
           args: { method, url: target, ...(from !== undefined && { redirected_from: from }) },
+          // The log tells neither query nor body, and a grant is for these alone.
+          exact: () => ({ method, url: withoutFragment(url), body: bodyDigest(body) }),
+          whenDenied,
           describe: (sent) => tell(sent.response, target),
         },
         send,
@@ -66,6 +71,23 @@ export function createFetch(operate: Operate): AgentContext["fetch"] {
       from = target;
     }
   };
+}
+
+function withoutFragment(url: string): string {
+  const parsed = new URL(url);
+  parsed.hash = "";
+  return parsed.href;
+}
+
+/** @throws CodedError INVALID_REQUEST for a body that can be read only once, by whoever sends it. */
+function bodyDigest(body: BodyInit | null): string | null {
+  if (body === null) return null;
+  if (typeof body === "string" || body instanceof URLSearchParams) return hash("sha256", String(body), "hex");
+  if (body instanceof ArrayBuffer) return hash("sha256", new Uint8Array(body), "hex");
+  if (ArrayBuffer.isView(body)) {
+    return hash("sha256", new Uint8Array(body.buffer, body.byteOffset, body.byteLength), "hex");
+  }
+  throw invalid("fetch.init.body", "must be text or bytes where people are asked: a grant is for one body");
 }
 
 /** Neither query nor body: both may hold what is not for everyone who may see the job. */

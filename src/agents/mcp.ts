@@ -7,6 +7,7 @@
 import type { Guard } from "../kernel/authority/guard.ts";
 import { holdsDotSegment } from "../kernel/authority/targets.ts";
 import { CodedError } from "../protocol/errors.ts";
+import { asks, type WhenDenied } from "./ask-people.ts";
 import { invalid } from "./event-bodies.ts";
 import { toJsonText } from "./json-text.ts";
 import { loggedResult } from "./logged-result.ts";
@@ -32,7 +33,7 @@ type GuardedMethod =
 
 export type GuardedMcpClient<Client extends McpClientLike> = Pick<Client, Extract<keyof Client, GuardedMethod>>;
 
-export interface McpOptions {
+export interface McpOptions extends WhenDenied {
   /**
    * What the lease calls the server: letters, digits, `.`, `_` and `-`, at most 64. The agent gives it, since a server
    * could name itself after another.
@@ -85,11 +86,13 @@ export function createMcp(
     if (typeof server !== "string" || !SERVER_NAME.test(server)) {
       throw invalid("mcp.name", 'must name the server, such as "files": the lease allows its tools as files/<tool>');
     }
-    return guardClient(parts, client as unknown as Whole, server) as unknown as GuardedMcpClient<Client>;
+    const { name: _name, ...whenDenied } = options;
+    asks("mcp", whenDenied);
+    return guardClient(parts, client as unknown as Whole, server, whenDenied) as unknown as GuardedMcpClient<Client>;
   };
 }
 
-function guardClient(parts: McpParts, client: Whole, server: string): Whole {
+function guardClient(parts: McpParts, client: Whole, server: string, whenDenied: WhenDenied): Whole {
   /** The trace goes along (§11), in the place that MCP has for it, and what stops the job stops the request. */
   const prepared = (params: Params | undefined, traceparent: string): Params => ({
     ...params,
@@ -107,7 +110,7 @@ function guardClient(parts: McpParts, client: Whole, server: string): Whole {
     const target = `${server}/${what.item}`;
     const { args, describe } = what;
     const operations = [{ namespace: "tool.call", target }];
-    return parts.operate({ operations, tool: target, args, describe }, ({ traceparent, signal }) =>
+    return parts.operate({ operations, tool: target, args, describe, whenDenied }, ({ traceparent, signal }) =>
       request(traceparent, signal),
     );
   };

@@ -119,14 +119,14 @@ describe("a model's names [reading-model-names]", () => {
     expect(modelIds({ provider: "", modelId: "m" })).toEqual(["m"]);
   });
 
-  it.each([["m-1"], ["mock/m-1"]])("are enough, one of them: %s [arcp-9.7-model-refused]", async (name) => {
+  it.each([["m-1"], ["mock/m-1"]])("are enough, one of them: %s", async (name) => {
     const { model, host } = createStage({ allowed: [name] });
     const guarded = model(mock({ doGenerate: answer("yes") }));
     await guarded.doGenerate({ prompt: PROMPT });
     expect(host.bodies("tool_result")[0]).toMatchObject({ result: { finish_reason: "stop" } });
   });
 
-  it("[attack-model-not-named] that no pattern matches are refused, before anything is called [arcp-9.7-permission-denied]", async () => {
+  it("[attack-model-not-named] that no pattern matches are refused, before anything is called [arcp-9.7-model-refused] [arcp-9.7-permission-denied]", async () => {
     const { model, host, charges } = createStage({ allowed: ["m-2"] });
     const inner = mock({ doGenerate: answer("no") });
     const error = await failure(model(inner).doGenerate({ prompt: PROMPT }));

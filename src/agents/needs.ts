@@ -1,4 +1,5 @@
 /** What an agent says it needs of a lease, so that a submission without it explains itself. */
+import { parseLease } from "../kernel/authority/lease.ts";
 import { targetKind } from "../kernel/authority/targets.ts";
 import type { Need as KernelNeed } from "../kernel/job/needs.ts";
 import { LEASE_NAMESPACES, type LeaseNamespace } from "../protocol/lease-fields.ts";
@@ -29,6 +30,9 @@ const WIDEST = { path: "/**", url: "**", agent: "*", name: "*" } as const;
 
 /** @throws TypeError that names the field and what would be right. */
 export function assertNeeds(agent: string, needs: Readonly<Record<string, unknown>>): void {
+  if (typeof needs !== "object" || needs === null || Array.isArray(needs)) {
+    throw new TypeError(`agent ${agent}: needs must say what each is for, such as { "fs.read": "the files to count" }`);
+  }
   for (const [namespace, need] of Object.entries(needs)) {
     const field = `agent ${agent}: needs["${namespace}"]`;
     if (!NAMESPACES.has(namespace) && !VENDOR_NAMESPACE.test(namespace)) {
@@ -44,6 +48,16 @@ export function assertNeeds(agent: string, needs: Readonly<Record<string, unknow
         `${field}.patterns must be a list of strings that is not empty, or a function that gives one`,
       );
     }
+    if (Array.isArray(patterns)) assertLease(field, namespace, patterns);
+  }
+}
+
+/** What is suggested is to be pasted: it must be a lease. What a function gives is looked at when it is asked. */
+function assertLease(field: string, namespace: string, patterns: readonly string[]): void {
+  try {
+    parseLease({ [namespace]: patterns }, undefined, 0);
+  } catch (error) {
+    throw new TypeError(`${field}.patterns: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 

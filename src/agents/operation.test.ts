@@ -151,7 +151,9 @@ describe("an operation", () => {
       const call = operate(request(), () => {
         throw thrown;
       });
-      expect((await call.catch((error) => [error]))[0] === thrown).toBe(true);
+      const came = await call.catch((error: unknown) => [error]);
+      expect(came).toHaveLength(1);
+      expect((came as readonly unknown[])[0] === thrown).toBe(true);
     }
     expect(host.bodies("tool_result")).toHaveLength(4);
     for (const { error } of host.bodies("tool_result")) expect(error).toMatchObject({ code: "INTERNAL_ERROR" });

@@ -5,8 +5,11 @@
  */
 import type { JobHost } from "../kernel/agents-port.ts";
 import type { Guard, Operation } from "../kernel/authority/guard.ts";
+import type { Grant, PermissionAsk } from "../kernel/authority/permission-ask.ts";
+import { digestOf } from "../kernel/job/digest.ts";
 import type { Ids } from "../platform/world.ts";
 import { toJobFailure } from "./agent-error.ts";
+import { askForDenied, asks, type WhenDenied } from "./ask-people.ts";
 import type { Emit } from "./emission.ts";
 import { toJsonText } from "./json-text.ts";
 import { type ActiveSpan, traceparentOf } from "./tracing.ts";
@@ -35,6 +38,10 @@ export interface OperationRequest<Result> {
   describe?(result: Result): unknown;
   /** What the log tells of an error that `start` threw, or that `describe` came to. Default: the error itself. Never throws. */
   describeError?(error: unknown): unknown;
+  /** What a grant is bound to where `args` do not tell all; asked for only where it matters. Default: `args`. */
+  exact?(): unknown;
+  /** What becomes of it where the lease does not cover it. */
+  readonly whenDenied?: WhenDenied | undefined;
   /** Rewords a refusal before anyone hears of it: one that names what the agent may not learn. */
   reword?(refusal: unknown): unknown;
 }
@@ -55,6 +62,8 @@ export interface OperationParts {
   readonly emit: Emit;
   readonly ids: Ids;
   flush(): Promise<void>;
+  /** See `JobHost.requestPermission`. Default: the host's own. */
+  requestPermission?(ask: PermissionAsk): Promise<Grant>;
   signal(): AbortSignal;
   /** Of the attempt, where it is traced. */
   readonly span: ActiveSpan | undefined;
@@ -62,13 +71,23 @@ export interface OperationParts {
 
 const ignore = (): void => {};
 
-export function createOperate({ host, emit, ids, flush, signal, span: attempt }: OperationParts): Operate {
+export function createOperate(parts: OperationParts): Operate {
+  const { host, emit, ids, flush, signal, span: attempt } = parts;
   return async <Result>(
     request: OperationRequest<Result>,
     start: (call: ToolCall) => Result | Promise<Result>,
   ): Promise<Result> => {
-    const { operations, tool } = request;
+    const { tool, whenDenied } = request;
     const argsText = toJsonText(request.args, `the arguments of tool ${tool}`, "INVALID_REQUEST") ?? "null";
+    const mayAsk = asks(tool, whenDenied);
+    let digested: string | undefined;
+    const digest = (): string => {
+      // Of what JSON keeps of it, which is what the log tells.
+      const exact = request.exact === undefined ? argsText : toJsonText(request.exact(), tool, "INVALID_REQUEST");
+      digested ??= digestOf(JSON.parse(exact ?? "null"));
+      return digested;
+    };
+    const operations = request.operations.map((operation) => ({ ...operation, digest }));
     const callId = ids.next("call");
     const announce = () =>
       emit("tool_call", "tool_call", () => `{"tool":${JSON.stringify(tool)},"args":${argsText},"call_id":"${callId}"}`);
@@ -87,6 +106,13 @@ export function createOperate({ host, emit, ids, flush, signal, span: attempt }:
     };
 
     try {
+      if (whenDenied !== undefined && mayAsk) {
+        const asking = {
+          check: (operation: Operation) => host.guard.check(operation),
+          request: (wanted: PermissionAsk) => (parts.requestPermission ?? host.requestPermission)(wanted),
+        };
+        await askForDenied(asking, operations, JSON.parse(argsText), whenDenied);
+      }
       const asked = ask(host.guard, operations);
       if (asked !== undefined) await asked;
     } catch (refusal) {

@@ -2,6 +2,7 @@
 import type { JobHost } from "../kernel/agents-port.ts";
 import { parseAmount } from "../kernel/authority/decimal.ts";
 import type { Guard } from "../kernel/authority/guard.ts";
+import type { Grant, PermissionAsk } from "../kernel/authority/permission-ask.ts";
 import { Purse } from "../kernel/authority/purse.ts";
 import type { JobRecord } from "../kernel/job/job-record.ts";
 import { isCost, type Metric, metricBody } from "../kernel/job/metric.ts";
@@ -43,6 +44,8 @@ export interface TestHostOptions {
   /** Called in each flush. */
   readonly flushed?: () => Promise<void> | void;
   readonly maxEntryLength?: number;
+  /** Decides what is asked for; throws to refuse. */
+  readonly grant?: (ask: PermissionAsk) => Promise<Grant>;
   /** Currency → decimal. */
   readonly budget?: Readonly<Record<string, string>>;
 }
@@ -53,6 +56,7 @@ const RECORD = {
   parent: null,
   delegateId: null,
   principal: "test/user",
+  roles: "user",
   session: null,
   traceId: "4bf92f3577b34da6a3ce929d0e0e4736",
   traceParent: null,
@@ -112,13 +116,20 @@ export function createTestHost(options: TestHostOptions = {}): TestHost {
     async reserve(amounts, key) {
       assertRunning();
       trace.push("reserve");
-      return reservations.reserve(amounts, key, { report, assertRunning }).handle;
+      const isStopped = (): boolean => controller.signal.aborted;
+      return reservations.reserve(amounts, key, { report, assertRunning, isStopped }).handle;
     },
     async flush() {
       assertRunning();
       await options.flushed?.();
       assertRunning();
       trace.push("flush");
+    },
+    async requestPermission(ask) {
+      assertRunning();
+      trace.push(`ask:${ask.resource}`);
+      if (options.grant === undefined) throw new Error("a test host grants nothing unless it is told to");
+      return await options.grant(ask);
     },
     async delegate() {
       throw new Error("a test host delegates nothing");

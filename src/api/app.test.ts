@@ -238,9 +238,15 @@ describe("the OpenAPI document", () => {
       "get /api/jobs/{job_id}/events",
       "get /api/jobs/{job_id}/result",
       "get /api/openapi.json",
+      "get /api/permissions",
+      "get /api/permissions/{permission_id}",
       "get,head /api/artifacts/{artifact_id}",
       "get,post /api/jobs",
       "post /api/jobs/{job_id}:cancel",
+      "post /api/permissions/{permission_id}:deny",
+      "post /api/permissions/{permission_id}:extend",
+      "post /api/permissions/{permission_id}:grant",
+      "post /api/permissions/{permission_id}:revoke",
     ]);
   });
 

@@ -30,6 +30,7 @@ import { addJobEvents } from "./routes/job-events.ts";
 import { addJobResult } from "./routes/job-result.ts";
 import { addJobs } from "./routes/jobs.ts";
 import { addOpenApi } from "./routes/openapi.ts";
+import { addPermissions } from "./routes/permissions.ts";
 import { addSubmit } from "./routes/submit.ts";
 import { ErrorAnswer, NoQuery } from "./schemas.ts";
 import { compileValidator } from "./validation.ts";
@@ -53,6 +54,7 @@ const ROUTES = [
   addJobResult,
   addJobs,
   addOpenApi,
+  addPermissions,
   addSubmit,
 ];
 

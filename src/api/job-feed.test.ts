@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { PermissionRow } from "../kernel/authority/permission.ts";
 import type { JobRecord } from "../kernel/job/job-record.ts";
 import type { KernelEventName, KernelEvents } from "../kernel/kernel-events.ts";
 import { aJob } from "../stores/contract/rows.ts";
@@ -37,6 +38,32 @@ function setUp() {
             .split("\n")
             .map((line: string) => JSON.parse(line));
     },
+  };
+}
+
+function aPermission(id: string, of: string): PermissionRow {
+  return {
+    id,
+    job: of,
+    principal: "t/me",
+    agent: "echo@1.0.0",
+    key: id,
+    digest: "",
+    argsDigest: null,
+    args: null,
+    reason: null,
+    leaseSeconds: null,
+    attempt: 1,
+    permission: "tool.call",
+    resource: "refund",
+    operation: "call",
+    state: "pending",
+    requestedAt: 0,
+    expiresAt: 60_000,
+    leaseId: null,
+    decidedAt: null,
+    decidedBy: null,
+    decisionReason: null,
   };
 }
 
@@ -82,6 +109,28 @@ describe("a reader of the feed", () => {
     expect((await waiting).value).toContain('"a"');
   });
 
+  it("is told of what jobs ask people for, as it stands by then, and of nothing that is hidden", async () => {
+    const { next, tell } = setUp();
+    await next();
+    const asked = aPermission("perm_1", "a");
+    tell("permission:changed", { job: job("a"), permission: asked });
+    tell("permission:changed", { job: job("a"), permission: { ...asked, state: "denied", decidedBy: "t/me" } });
+    tell("permission:changed", { job: job("foreign"), permission: aPermission("perm_2", "foreign") });
+    expect(await next()).toMatchObject([
+      { type: "permission.changed", permission: { permission_id: "perm_1", state: "denied", decided_by: "t/me" } },
+    ]);
+  });
+
+  it("gives permissions up like jobs when too many wait", async () => {
+    const { next, tell } = setUp();
+    await next();
+    for (let index = 0; index < MAX_WAITING_CHANGES; index++) {
+      tell("permission:changed", { job: job("a"), permission: aPermission(`perm_${index}`, "a") });
+    }
+    tell("job:ended", { job: job("a") });
+    expect(await next()).toMatchObject([{ type: "feed.missed", changes: MAX_WAITING_CHANGES }, { type: "job.ended" }]);
+  });
+
   it("is told how many changes it missed when too many jobs changed while it was away", async () => {
     const { next, tell } = setUp();
     await next();
@@ -95,7 +144,7 @@ describe("a reader of the feed", () => {
 
   it("stops listening when it ends, whatever it was waiting for", async () => {
     const { next, ending, lines, listeners, world } = setUp();
-    expect(listeners.size).toBe(4);
+    expect(listeners.size).toBe(5);
     await next();
     const waiting = lines.next();
     await world.settle();

@@ -4,15 +4,17 @@
  * missed some, and reads the listing again.
  */
 import type { Static } from "typebox";
-import type { JobId } from "../kernel/ids.ts";
+import type { PermissionRow } from "../kernel/authority/permission.ts";
+import type { JobId, PermissionId } from "../kernel/ids.ts";
 import type { JobRecord } from "../kernel/job/job-record.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Chunk } from "../kernel/ports.ts";
 import type { Timers } from "../platform/world.ts";
 import { EVENT_KINDS } from "../protocol/event-kinds.ts";
 import { changeOf, type JobChange } from "./job-view.ts";
+import { permissionView } from "./permission-view.ts";
 
-/** Jobs whose changes may wait for one reader; one more, and all that wait are given up and told of as missed. */
+/** Jobs and permissions whose changes may wait for one reader; one more, and all that wait are given up and told of as missed. */
 export const MAX_WAITING_CHANGES = 1_000;
 /** The least time between two writes of changes to one reader: what happens meanwhile is told as one. */
 export const FEED_INTERVAL_MS = 100;
@@ -35,6 +37,7 @@ export class FeedReader {
   readonly #maySee: (job: JobRecord) => boolean;
   readonly #stops: (() => void)[];
   #waiting = new Map<JobId, WaitingChange>();
+  #permissions = new Map<PermissionId, PermissionRow>();
   #missed = 0;
   #woken = Promise.withResolvers<void>();
 
@@ -52,6 +55,7 @@ export class FeedReader {
         else if (remaining !== undefined) this.#add("job.budget", job, undefined, remaining);
       }),
       kernel.on("job:ended", ({ job }) => this.#add("job.ended", job)),
+      kernel.on("permission:changed", ({ job, permission }) => this.#addPermission(job, permission)),
     ];
   }
 
@@ -75,6 +79,7 @@ export class FeedReader {
       signal.removeEventListener("abort", wake);
       for (const stop of this.#stops) stop();
       this.#waiting.clear();
+      this.#permissions.clear();
     }
   }
 
@@ -88,18 +93,33 @@ export class FeedReader {
       if (remaining !== undefined) waiting.remaining = { ...waiting.remaining, ...remaining };
       return;
     }
-    if (this.#waiting.size >= MAX_WAITING_CHANGES) {
-      this.#missed += this.#waiting.size;
-      this.#waiting = new Map();
-    }
+    this.#makeRoom();
     this.#waiting.set(job.id, { type, job, progress, remaining });
     this.#woken.resolve();
+  }
+
+  #addPermission(job: JobRecord, permission: PermissionRow): void {
+    if (!this.#maySee(job)) return;
+    if (!this.#permissions.has(permission.id)) this.#makeRoom();
+    this.#permissions.set(permission.id, permission);
+    this.#woken.resolve();
+  }
+
+  /** For one more. */
+  #makeRoom(): void {
+    const waiting = this.#waiting.size + this.#permissions.size;
+    if (waiting < MAX_WAITING_CHANGES) return;
+    this.#missed += waiting;
+    this.#waiting = new Map();
+    this.#permissions = new Map();
   }
 
   /** The lines that wait; "" when none do. */
   #take(): string {
     const waiting = this.#waiting;
+    const permissions = this.#permissions;
     this.#waiting = new Map();
+    this.#permissions = new Map();
     this.#woken = Promise.withResolvers();
     let text = "";
     if (this.#missed > 0) {
@@ -112,6 +132,9 @@ export class FeedReader {
         job: changeOf(job, progress, remaining),
       };
       text += `${JSON.stringify(line)}\n`;
+    }
+    for (const permission of permissions.values()) {
+      text += `${JSON.stringify({ type: "permission.changed", permission: permissionView(permission) })}\n`;
     }
     return text;
   }

@@ -70,7 +70,7 @@ export const JobListing = Type.Object({
   progress: Type.Optional(Progress),
   waiting_for: Type.Optional(
     Type.Object({
-      reason: Type.Enum(["queue", "agent", "winding_down"]),
+      reason: Type.Enum(["queue", "agent", "winding_down", "person"]),
       message: Type.String(),
     }),
   ),

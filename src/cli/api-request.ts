@@ -36,10 +36,24 @@ function notOurApi(what: string): CliError {
  * The answer to a GET, when it is a good one. Its body is the caller's to read or to cancel.
  * @throws ClientError with the code of the runtime's answer; CliError UNREACHABLE, or NOT_OUR_API for any other answer.
  */
-export async function apiGet(target: Target, path: string, query: Query, signal: AbortSignal): Promise<Response> {
-  const url = apiUrl(target.url, path, query);
+export function apiGet(target: Target, path: string, query: Query, signal: AbortSignal): Promise<Response> {
+  return request(target, apiUrl(target.url, path, query), {}, signal);
+}
+
+/** What `apiGet` and `postJson` have in common. @param what the method, and the body as JSON text. */
+async function request(
+  target: Target,
+  url: URL,
+  { method = "GET", body: text }: { readonly method?: string; readonly body?: string },
+  signal: AbortSignal,
+): Promise<Response> {
   const response = await fetch(url, {
-    headers: { authorization: `Bearer ${target.token}` },
+    method,
+    headers: {
+      authorization: `Bearer ${target.token}`,
+      ...(text === undefined ? {} : { "content-type": "application/json" }),
+    },
+    ...(text === undefined ? {} : { body: text }),
     // A token goes to the runtime it is for, and to nobody that runtime names.
     redirect: "manual",
     signal,
@@ -67,7 +81,27 @@ export async function getJson<Schema extends v.GenericSchema>(
   schema: Schema,
   signal: AbortSignal,
 ): Promise<v.InferOutput<Schema>> {
-  const response = await apiGet(target, path, query, signal);
+  return readJson(await apiGet(target, path, query, signal), path, schema, signal);
+}
+
+/** The answer to a POST of `body` as JSON, of the form of `schema`. @throws as `getJson`. */
+export async function postJson<Schema extends v.GenericSchema>(
+  target: Target,
+  path: string,
+  body: object,
+  schema: Schema,
+  signal: AbortSignal,
+): Promise<v.InferOutput<Schema>> {
+  const what = { method: "POST", body: JSON.stringify(body) };
+  return readJson(await request(target, apiUrl(target.url, path), what, signal), path, schema, signal);
+}
+
+async function readJson<Schema extends v.GenericSchema>(
+  response: Response,
+  path: string,
+  schema: Schema,
+  signal: AbortSignal,
+): Promise<v.InferOutput<Schema>> {
   const body: unknown = await response.json().catch((error: unknown) => {
     if (signal.aborted) throw signal.reason;
     throw notOurApi(`${path} was not answered with JSON (${error instanceof Error ? error.message : String(error)})`);

@@ -11,7 +11,7 @@ export const EXIT = {
   jobCancelled: 3,
   /** The job that was followed ran into its deadline. */
   jobTimedOut: 4,
-  /** No such job, agent, artifact or token. */
+  /** No such job, agent, artifact, permission or token. */
   notFound: 5,
   /** The credentials are missing or refused, or do not permit the request. */
   notPermitted: 6,
@@ -30,7 +30,7 @@ export const EXIT_CODE_LINES: readonly string[] = [
   "2    the job ended with an error",
   "3    the job was cancelled",
   "4    the job timed out",
-  "5    no such job, agent, artifact or token",
+  "5    no such job, agent, artifact, permission or token",
   "6    not authenticated, or not permitted",
   "7    the runtime cannot be reached",
   "130  stopped by Ctrl-C; a job that was followed goes on",

@@ -12,6 +12,8 @@ export interface Output {
   readonly colors: boolean;
   /** Columns of the terminal, asked anew each time since it can be resized; undefined when there is none. */
   width(): number | undefined;
+  /** Its lines, likewise. */
+  height(): number | undefined;
 }
 
 /** `output-closed`: whoever read our output went away (`leasehold watch … | head`). */

@@ -29,8 +29,17 @@ export function readNeededLease(error: unknown): NeededLease | undefined {
   return details.success ? { needs: details.output.needs, lease: details.output.lease_request } : undefined;
 }
 
-/** The refusal as the command reports it. @param command what was typed, without the lease that is missing. */
-export function needsLease({ needs, lease }: NeededLease, agent: string, command: readonly string[]): CliError {
+/**
+ * The refusal as the command reports it.
+ * @param command what was typed, without the lease that is missing.
+ * @param asking `--lease-from-needs` was given, and nobody could be asked.
+ */
+export function needsLease(
+  { needs, lease }: NeededLease,
+  agent: string,
+  command: readonly string[],
+  { asking }: { readonly asking: boolean },
+): CliError {
   const missing = Object.keys(needs);
   const options = missing.flatMap((namespace) =>
     (lease[namespace] ?? []).flatMap((pattern) =>
@@ -38,8 +47,9 @@ export function needsLease({ needs, lease }: NeededLease, agent: string, command
     ),
   );
   const why = missing.map((namespace) => `${namespace} (${needs[namespace]})`).join(", ");
+  const otherwise = asking ? "or add --yes, since nobody can be asked here" : "or let --lease-from-needs ask";
   return new CliError("PERMISSION_DENIED", `${agent} needs ${why}, which the lease does not grant`, {
-    remedy: `grant it with \`${[...command, ...options].map(quoted).join(" ")}\`, or let --lease-from-needs ask`,
+    remedy: `grant it with \`${[...command, ...options].map(quoted).join(" ")}\`, ${otherwise}`,
     exitCode: EXIT.notPermitted,
     details: { needs, lease_request: lease },
   });

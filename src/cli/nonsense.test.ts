@@ -180,6 +180,7 @@ describe("values that make no sense", () => {
     [["serve", "--stdio", "--port", "1"], {}, "--stdio listens nowhere"],
     [["serve", "missing.ts", "--port", "0"], {}, "missing.ts cannot be read"],
     [["serve", "--max-connections", "0", "--conformance-agents"], {}, "--max-connections must be"],
+    [["serve", "--policy", "file", "--conformance-agents"], {}, "file is not JSON"],
     [["serve", "--observe", "file", "--conformance-agents"], {}, "file holds no policy"],
     [["serve", "--tls-cert", "file", "--conformance-agents"], {}, "--tls-cert and --tls-key go together"],
     [["serve", "--conformance-agents"], { LEASEHOLD_JWT_AUDIENCE: "us" }, "without the issuer"],

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createOutput } from "./process-io.ts";
 
-const terminal = { isTTY: true, columns: 120, write: () => true };
+const terminal = { isTTY: true, columns: 120, rows: 40, write: () => true };
 const pipe = { ...terminal, isTTY: false };
 
 describe("createOutput", () => {

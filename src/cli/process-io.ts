@@ -8,11 +8,12 @@ import type { CliIo, Interrupt, Output } from "./io.ts";
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 type Signal = keyof typeof SIGNALS;
 
-/** Of a terminal that does not say how wide it is. */
+/** Of a terminal that does not say how large it is. */
 const USUAL_COLUMNS = 80;
+const USUAL_ROWS = 24;
 
 /** What an output needs of `process.stdout` and its like. */
-type Stream = Pick<NodeJS.WriteStream, "isTTY" | "columns" | "write">;
+type Stream = Pick<NodeJS.WriteStream, "isTTY" | "columns" | "rows" | "write">;
 
 /** Colours and redrawing need a terminal; `TERM=dumb` has neither, NO_COLOR (https://no-color.org) has no colours. */
 export function createOutput(stream: Stream, env: CliIo["env"]): Output {
@@ -23,6 +24,7 @@ export function createOutput(stream: Stream, env: CliIo["env"]): Output {
     live,
     colors: live && !env.NO_COLOR,
     width: () => (stream.isTTY ? stream.columns || USUAL_COLUMNS : undefined),
+    height: () => (stream.isTTY ? stream.rows || USUAL_ROWS : undefined),
   };
 }
 

@@ -57,6 +57,7 @@ function withServer(command: Command): Command {
     )
     .option("--prices <file>", "JSON file that says what models cost, for agents with a budget")
     .option("--any-model", "let a lease that does not name model.use allow every model")
+    .option("--policy <file>", "JSON file that says what may be granted, and to whom (see `leasehold policy test`)")
     .option("--observe <file>", "JSON file that says who may see whose jobs, beside their own")
     .option("--anonymous", "let whoever brings no token in, from this machine only")
     .option("--jwt-issuer <url>", "accept JWTs of this issuer, too; its keys are discovered (LEASEHOLD_JWT_ISSUER)")
@@ -108,8 +109,8 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
   )
     .option("--run <agent>", "submit that agent at once and follow its job")
     .option("--input <json>", `input for --run: ${INPUT_HELP}`)
-    .option("--lease <namespace=pattern>", "authority to grant to --run, as of `submit`; repeatable", collect)
-    .option("--budget <currency:amount>", "what --run may spend, as of `submit`; repeatable", collect)
+    .option("--lease <namespace=pattern>", "authority to grant to --run, as for `submit`; repeatable", collect)
+    .option("--budget <currency:amount>", "what --run may spend, as for `submit`; repeatable", collect)
     .option("--no-tree", "show the job of --run alone, without the jobs that it delegates")
     .option("--exit", "end after the job of --run, with its exit code")
     .option("--no-reload", "leave agents as they are when their files change")
@@ -185,6 +186,57 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
     .addHelpText("after", example("leasehold cancel job_01J… --reason 'took too long'"))
     .action(async (job, options) => finish(await (await import("./commands/cancel.ts")).cancel(job, options, io)));
 
+  const permissions = add("permissions", "list and decide what jobs ask people for at run time").addHelpText(
+    "after",
+    example("leasehold permissions grant perm_01J… --for 10m"),
+  );
+  const addPermission = (name: string, description: string, ofOne = true): Command => {
+    const command = withConnection(permissions.command(name).description(description));
+    return ofOne
+      ? command.argument("<permission>", "id of the permission (perm_…), or of its grant (lease_…)")
+      : command;
+  };
+  addPermission("list", "list what waits for a decision, newest first", false)
+    .option("--state <state>", "instead those of that state, such as granted; repeatable", collect)
+    .option("--all", "of every state")
+    .option("--job <job>", "only what that job asks for")
+    .option("--limit <count>", "at most this many", "50")
+    .addHelpText("after", example("leasehold permissions list --state granted"))
+    .action(async (options) => finish(await (await import("./commands/permissions.ts")).listPermissions(options, io)));
+  addPermission(
+    "show",
+    "show all there is to say of one: what is asked for, with which arguments, and what became of it",
+  )
+    .addHelpText("after", example("leasehold permissions show perm_01J…"))
+    .action(async (id, options) =>
+      finish(await (await import("./commands/permissions.ts")).showPermission(id, options, io)),
+    );
+  addPermission("grant", "let the job do exactly that, for a while")
+    .option("--for <time>", "for how long, such as 10m (default: what it asks for, or else 5m)")
+    .option("--reason <text>", "why; kept with the decision")
+    .addHelpText("after", example("leasehold permissions grant perm_01J… --for 10m"))
+    .action(async (id, options) =>
+      finish(await (await import("./commands/permissions.ts")).grantPermission(id, options, io)),
+    );
+  addPermission("deny", "refuse it")
+    .option("--reason <text>", "why; the agent is told")
+    .addHelpText("after", example("leasehold permissions deny perm_01J… --reason 'too much'"))
+    .action(async (id, options) =>
+      finish(await (await import("./commands/permissions.ts")).denyPermission(id, options, io)),
+    );
+  addPermission("revoke", "take a grant back, in the middle of the job")
+    .option("--reason <text>", "why; the agent is told")
+    .addHelpText("after", example("leasehold permissions revoke lease_01J…"))
+    .action(async (id, options) =>
+      finish(await (await import("./commands/permissions.ts")).revokePermission(id, options, io)),
+    );
+  addPermission("extend", "have a grant last longer")
+    .argument("<time>", "how much longer, such as 10m")
+    .addHelpText("after", example("leasehold permissions extend lease_01J… 10m"))
+    .action(async (id, time, options) =>
+      finish(await (await import("./commands/permissions.ts")).extendPermission(id, time, options, io)),
+    );
+
   withConnection(add("audit", "show who asked for what and whether it was allowed, newest first"))
     .argument("[job]", "only what was asked of that job")
     .option("--action <action>", "only that, such as job.subscribe, job.cancel or session.authenticate")
@@ -216,6 +268,49 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
     .argument("<token>", "id or name of the token")
     .addHelpText("after", example("leasehold token revoke ci-bot"))
     .action(async (id, options) => finish(await (await import("./commands/token.ts")).revokeToken(id, options, io)));
+
+  const policy = add("policy", "try out what `leasehold serve --policy` would allow").addHelpText(
+    "after",
+    example("leasehold policy test --policy p.json --principal acme/ci --agent look@1.0.0"),
+  );
+  withJson(policy.command("test").description("say what a policy file would make of a submission"))
+    .option("--policy <file>", "the policy file")
+    .option("--principal <tenant/id>", "who would submit")
+    .option("--agent <name@version>", "which agent")
+    .option("--roles <roles>", "roles of who would submit: user, operator, or both with a comma", "user")
+    .option("--lease <namespace=pattern>", "authority to ask for, as for `submit`; repeatable", collect)
+    .option("--lease-json <json>", `the lease as a whole: ${INPUT_HELP}`)
+    .option("--budget <currency:amount>", "what the job may spend, as for `submit`; repeatable", collect)
+    .option("--expires <time>", "when the lease ends, as for `submit`")
+    .option("--max-runtime <time>", "when the job is ended, as for `submit`")
+    .option("--permission <namespace=target>", "not a submission but the grant of a permission for that target")
+    .option("--any-model", "as for `serve`: a lease that does not name model.use asks for every model")
+    .addHelpText("after", example("leasehold policy test --policy p.json --principal acme/ci --agent look@1.0.0"))
+    .action(async (options) => finish(await (await import("./commands/policy.ts")).testPolicy(options, io)));
+
+  withJson(add("gateway", "mint keys with a cap for a service that speaks the OpenAI API, and stand in front of it"))
+    .requiredOption("--upstream <url>", "where the service's API is, such as https://api.openai.com/v1")
+    .option("--upstream-key-env <name>", "environment variable that holds the service's own key")
+    .requiredOption("--prices <file>", "JSON file that says what its models cost; others are not called")
+    .option("--port <port>", "port to listen on; 0 takes any free one", "7778")
+    .option("--host <host>", "address to listen on", "127.0.0.1")
+    .option("--data <dir>", "directory that keys and what they spent are kept in", ".leasehold/gateway")
+    .option("--tls-cert <file>", "certificate (PEM) to serve https: with")
+    .option("--tls-key <file>", "private key (PEM) of the certificate")
+    .option("--drain <time>", "how long calls under way may take to end when it is stopped", "10s")
+    .option("--output-tokens <count>", "most tokens of an answer whose request does not say", "4096")
+    .option("--output-limit-field <name>", "what they are asked for by: or max_tokens", "max_completion_tokens")
+    .option("--image-tokens <count>", "tokens set aside for a picture", "50000")
+    .option("--allow-field <name>", "let that field of requests through, too; repeatable", collect)
+    .option("--log-format <format>", "how the log on stderr is written: text, or json (which --json makes it)")
+    .option("--log-level <level>", "least level that is logged: debug, info, warn or error")
+    .addHelpText(
+      "after",
+      example(
+        "leasehold gateway --upstream https://api.openai.com/v1 --upstream-key-env OPENAI_API_KEY --prices prices.json",
+      ),
+    )
+    .action(async (options) => finish(await (await import("./commands/gateway.ts")).gateway(options, io)));
 
   withJson(add("conformance", "test how well a runtime keeps to ARCP v1.1: ours, or the one at a URL"))
     .argument("[url]", "URL of the runtime, such as ws://127.0.0.1:7777/arcp (default: one is started for it)")

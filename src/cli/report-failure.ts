@@ -9,7 +9,8 @@ import { jsonLine, safeLine, safeText } from "./render/sanitize.ts";
 const CONNECTION_CODES: ReadonlySet<string> = new Set(["CONNECTION_LOST", "SUPERSEDED", "SESSION_CLOSED"]);
 
 const REMEDIES: Readonly<Record<string, string>> = {
-  UNAUTHENTICATED: "check the token (LEASEHOLD_TOKEN or --token); `leasehold token create` makes one",
+  UNAUTHENTICATED:
+    "check the token (LEASEHOLD_TOKEN or --token; `leasehold token create` makes one); where `leasehold dev` was started anew, it made another: run the command again",
   JOB_NOT_FOUND: "`leasehold jobs` lists the jobs you can see",
   DUPLICATE_KEY: "submit the same parameters, or choose another --key",
   CONNECTION_LOST: "check that the runtime is running and reachable at that URL",

@@ -12,6 +12,7 @@ import type { CallerSettings, CallingOptions } from "./options/callers.ts";
 import { explainListenFailure, type ListeningOptions, readListenOptions } from "./options/listening.ts";
 import type { LoggingOptions } from "./options/logging.ts";
 import { parseMaxConnections } from "./options/numbers-and-times.ts";
+import { readPolicy } from "./options/policy.ts";
 import { readPrices } from "./options/prices.ts";
 import { readSettings } from "./options/settings.ts";
 
@@ -20,6 +21,7 @@ export interface ServerOptions extends ListeningOptions, CallingOptions, Logging
   readonly maxConnections?: string;
   readonly set?: readonly string[];
   readonly prices?: string;
+  readonly policy?: string;
   readonly anyModel?: boolean;
   readonly conformanceAgents?: boolean;
   readonly json?: boolean;
@@ -101,6 +103,7 @@ export async function startRuntime(
   const settings = maxConnections === undefined ? {} : { maxConnections: parseMaxConnections(maxConnections) };
   const bounds = readSettings(options.set);
   const prices = options.prices === undefined ? {} : { prices: await readPrices(options.prices, io) };
+  const policy = options.policy === undefined ? {} : { policy: await readPolicy(options.policy, io) };
   const { own, fixed } = await findAgents(files, options, load, io);
   const agents = [...own, ...fixed];
   const broken = new AbortController();
@@ -113,6 +116,7 @@ export async function startRuntime(
     ...settings,
     ...bounds,
     ...prices,
+    ...policy,
     requireModelUse: options.anyModel !== true,
     ...callers,
   });

@@ -11,6 +11,7 @@ export interface TestOutput extends Output {
 
 interface Terminal {
   readonly width?: number;
+  readonly height?: number;
   readonly colors?: boolean;
 }
 
@@ -25,6 +26,7 @@ export function createTestOutput(terminal?: Terminal): TestOutput {
     live: terminal !== undefined,
     colors: terminal?.colors ?? false,
     width: () => (terminal === undefined ? undefined : (terminal.width ?? 80)),
+    height: () => (terminal === undefined ? undefined : (terminal.height ?? 24)),
     get text() {
       return text;
     },

@@ -4,7 +4,7 @@ import { build } from "esbuild";
 import { expect, it } from "vitest";
 
 /** Compressed, in bytes. Raise it knowingly. */
-const MAX_SIZE = 20_480;
+const MAX_SIZE = 21_504;
 
 it("bundles for a browser, small and without eval", async () => {
   const { outputFiles, metafile } = await build({

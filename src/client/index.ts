@@ -18,6 +18,17 @@ export {
 export type { Job, JobEvent, JobLimits, JobStatus, ResultPart, Waiting } from "./job.ts";
 export type { Credential } from "./job-bounds.ts";
 export type { JobFilter, JobListing, JobListings, JobPage } from "./job-listings.ts";
+export type { PermissionRequest } from "./permission-inbox.ts";
+export type {
+  DecisionOptions,
+  Grant,
+  GrantOptions,
+  PermissionFilter,
+  PermissionList,
+  PermissionListing,
+  PermissionState,
+  Permissions,
+} from "./permissions.ts";
 export type { ReconnectPolicy } from "./reconnect.ts";
 export type { AgentListing, Session, SubscribeOptions } from "./session.ts";
 export type { SubmitOptions } from "./submission.ts";

@@ -14,6 +14,8 @@ export interface Asking<Type extends RequestType> extends Waiting {
   readonly traceId?: string | undefined;
   /** See `Request.lapses`. Such a request is the session's own, and counts towards no limit. */
   readonly lapses?: boolean;
+  /** See `Request.once`: it is refused with INTERNAL_ERROR when its answer is lost. */
+  readonly once?: boolean;
   /** See `Request.anew`. */
   readonly anew?: boolean;
   /** Called when the call is aborted after its request was sent. */
@@ -53,7 +55,7 @@ export class RequestSender {
     type: Type,
     payload: PayloadOf<Type>,
     read: (answer: Parameters<Request<Type>["answered"]>[0], anew: boolean) => Result,
-    { signal, traceId, lapses = false, anew = false, aborted, tooLate }: Asking<Type>,
+    { signal, traceId, lapses = false, once = false, anew = false, aborted, tooLate }: Asking<Type>,
   ): Promise<Result> {
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
     handled(promise);
@@ -63,6 +65,7 @@ export class RequestSender {
       sent: false,
       aborted: false,
       lapses,
+      once,
       anew,
       answered(answer) {
         if (typed.aborted) return tooLate?.(answer);
@@ -126,6 +129,11 @@ export class RequestSender {
     first();
     for (const request of waiting) {
       if (renewed && request.lapses) continue;
+      if (request.once && request.sent) {
+        const message = `the connection was lost before ${request.message.type} was answered: look whether it came about`;
+        request.refused(new RequestError({ code: "INTERNAL_ERROR", message, retryable: false }));
+        continue;
+      }
       try {
         assertNegotiated(request.message, features);
       } catch (error) {

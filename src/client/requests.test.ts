@@ -10,6 +10,7 @@ function request<Type extends RequestType>(id: string, type: Type, payload: Payl
     sent: true,
     aborted: false,
     lapses: false,
+    once: false,
     anew: false,
     answered: () => seen.push(`${id} answered`),
     refused: (error) => seen.push(`${id} refused: ${(error as Error & { code?: string }).code}`),

@@ -12,6 +12,11 @@ const REQUEST_OF = {
   "job.cancelled": "job.cancel",
   "job.subscribed": "job.subscribe",
   "session.jobs": "session.list_jobs",
+  "session.permissions": "session.list_permissions",
+  "lease.granted": "permission.grant",
+  "permission.denied": "permission.deny",
+  "lease.extended": "lease.refresh",
+  "lease.revoked": "lease.revoke",
 } as const;
 
 export type AnswerType = keyof typeof REQUEST_OF;
@@ -28,6 +33,8 @@ export interface Request<Type extends RequestType> {
   aborted: boolean;
   /** It belongs to the session it was made in, and is not repeated in another. */
   readonly lapses: boolean;
+  /** Asking it twice is not asking it once: what was sent is not sent again. */
+  readonly once: boolean;
   /**
    * A subscription that is to begin anew, even if the runtime has the session follow the job: what it followed already
    * would simply go on, and its answer say nothing of where the handle begins.

@@ -9,6 +9,8 @@ import { isFinal, type Job, type JobLimits, type JobStatus, type Waiting } from 
 import type { JobHandle, JobOrigin } from "./job-handle.ts";
 import { type JobFilter, type JobListings, jobListings, listRequest, readPage } from "./job-listings.ts";
 import { LeftJobs } from "./left-jobs.ts";
+import { PermissionInbox } from "./permission-inbox.ts";
+import { createPermissions, type Permissions } from "./permissions.ts";
 import { Reattachment } from "./reattachment.ts";
 import { RequestSender } from "./request-sender.ts";
 import { type SubmitOptions, submission } from "./submission.ts";
@@ -38,6 +40,8 @@ export interface Session<Agents = unknown> extends AsyncDisposable {
   readonly agents: readonly AgentListing[];
   /** The features both sides have (§6.2). */
   readonly features: readonly string[];
+  /** What jobs ask people for, and the answers. */
+  readonly permissions: Permissions;
   /**
    * Submits a job (§7.1); resolves once the runtime has accepted it. It runs on whatever becomes of this session. An
    * abort while this waits also cancels the job, should it be accepted after all, unless it has an `idempotencyKey` of
@@ -82,6 +86,8 @@ export class LiveSession implements Session {
   readonly #sender: RequestSender;
   readonly #jobs: FollowedJobs;
   readonly #left = new LeftJobs();
+  readonly #inbox = new PermissionInbox();
+  readonly permissions: Permissions;
   /** Subscriptions that wait for their answer, by job. They do not reject. */
   readonly #subscribing = new Map<string, Promise<void>>();
   readonly #opened = Promise.withResolvers<void>();
@@ -103,6 +109,7 @@ export class LiveSession implements Session {
       ended: (error) => this.#fail(error),
     });
     this.#sender = new RequestSender(this.#conversation, settings.world, settings.maxPendingRequests);
+    this.permissions = createPermissions(this.#sender, this.#inbox);
     handled(this.#opened.promise);
   }
 
@@ -301,6 +308,9 @@ export class LiveSession implements Session {
 
   #receive(message: Incoming, length: number): void {
     if (isChild(message)) return this.#delegated(message.payload);
+    if (message.type === "permission.request") return this.#inbox.receive(message.payload);
+    if (message.type === "job.event") this.#inbox.event(message.payload);
+    else if (message.type === "job.result" || message.type === "job.error") this.#inbox.ended(message.job_id);
     if (message.type === "job.event" || message.type === "job.result" || message.type === "job.error") {
       this.#jobs.receive(message, length, this.#sender.awaitsJob);
       return;
@@ -315,6 +325,7 @@ export class LiveSession implements Session {
     this.#reattachment?.stop();
     this.#opened.reject(error);
     this.#sender.fail(error);
+    this.#inbox.fail(error);
     this.#jobs.failAll(error);
   }
 }

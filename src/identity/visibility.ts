@@ -116,8 +116,12 @@ function readPolicy(policy: Exclude<ObservePolicy, (observer: Principal) => unkn
   };
 }
 
+export function isPrincipalPattern(text: unknown): text is PrincipalPattern {
+  return typeof text === "string" && PATTERN.test(text);
+}
+
 function requirePattern(text: unknown, what: string): void {
-  if (typeof text === "string" && PATTERN.test(text)) return;
+  if (isPrincipalPattern(text)) return;
   throw new Error(
     `observe: ${what} must be tenant/id or tenant/*, such as default/dashboard, not ${JSON.stringify(text)}`,
   );

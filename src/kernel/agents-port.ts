@@ -3,6 +3,7 @@ import type { EntryKind } from "../protocol/event-kinds.ts";
 import type { Amounts } from "./authority/amounts.ts";
 import type { BudgetView } from "./authority/budget-view.ts";
 import type { Guard } from "./authority/guard.ts";
+import type { Grant, PermissionAsk } from "./authority/permission-ask.ts";
 import type { ArtifactLabel } from "./job/artifacts.ts";
 import type { JobRecord } from "./job/job-record.ts";
 import type { Metric } from "./job/metric.ts";
@@ -64,7 +65,7 @@ export interface DelegateRequest {
   readonly maxRuntimeSec?: number;
   /**
    * Names the delegation within the job: asked for again under it, by this attempt or a later one, it is the same child.
-   * Default: its place among the job's delegations, and a digest of what is asked.
+   * Default: its place among the job's delegations that ask for the same.
    */
   readonly key?: string;
   /** The span that delegates, and its flags: 16 and 2 hex digits with a dash. */
@@ -78,11 +79,21 @@ export interface DelegatedJob {
   /** `name@version`. */
   readonly agent: string;
   /**
+   * Resolves once the child's end is durable, however it ended. For hosts that have others wait before they hold its result.
+   * @throws CodedError the parent's stop reason once it is stopped.
+   */
+  ended?(): Promise<void>;
+  /**
    * What the child returned, once that is durable: a value, or the whole of a streamed result, as text or bytes.
-   * @throws CodedError with which the child ended, its id in `details.job_id`; the parent's stop reason once it is stopped.
+   * @throws CodedError with which the child ended, its id in `details.job_id`; INVALID_REQUEST for a streamed result of more
+   * than 64 MiB; the parent's stop reason once it is stopped.
    */
   result(): Promise<unknown>;
-  /** Cancels the child and all below it. Resolves once that is durable; does nothing to one that has ended. */
+  /**
+   * Cancels the child and all below it. Resolves once that is durable; does nothing to one that has ended.
+   * @param reason told in the child's error, up to 16,384 characters of it.
+   * @throws CodedError this job's stop reason after a stop.
+   */
   cancel(reason?: string): Promise<void>;
 }
 
@@ -128,6 +139,16 @@ export interface JobHost {
    * something else; INTERNAL_ERROR beyond a limit or when it could not be stored; the job's stop reason after a stop.
    */
   delegate(request: DelegateRequest): Promise<DelegatedJob>;
+  /**
+   * Asks for authority beside the lease, or finds what an earlier attempt asked under the same key. Resolves once it is
+   * granted and durable; meanwhile a job that nobody above waits for holds no run slot.
+   * @throws CodedError PERMISSION_DENIED when it is refused, lapses or was taken back, with details
+   * `{ capability, target, operation, permission_id, state, reason? }`, or lies outside the lease of the job above;
+   * LEASE_EXPIRED or BUDGET_EXHAUSTED when the lease allows nothing any more; INVALID_REQUEST for wrong arguments, or beyond
+   * `MAX_PENDING_REQUESTS` or `MAX_REQUESTS`; DUPLICATE_KEY for a key used for something else; INTERNAL_ERROR when the
+   * policy could not answer; the job's stop reason after a stop.
+   */
+  requestPermission(ask: PermissionAsk): Promise<Grant>;
   /** What earlier attempts returned from `ctx.step`, by name: JSON text, or null for `undefined`. */
   readonly steps: ReadonlyMap<string, string | null>;
   /** Makes a step's value durable, together with everything appended so far. */

@@ -3,3 +3,4 @@ export type JobId = string;
 export type SessionId = string;
 export type NodeId = string;
 export type ArtifactId = string;
+export type PermissionId = string;

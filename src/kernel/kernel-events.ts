@@ -7,6 +7,7 @@
  */
 import type { Log } from "../platform/log.ts";
 import type { Clock } from "../platform/world.ts";
+import type { PermissionRow } from "./authority/permission.ts";
 import type { JobRecord } from "./job/job-record.ts";
 import type { Contribution, Contributor, Transition } from "./log/contributor.ts";
 import type { Chunk } from "./ports.ts";
@@ -24,6 +25,8 @@ export interface KernelEvents {
   "job:appended": { readonly job: JobRecord; readonly chunks: readonly Chunk[] };
   /** The job's terminal is on its log; `outcome` tells how it ended. Comes after the `job:appended` of the terminal. */
   "job:ended": { readonly job: JobRecord };
+  /** Something that the job asked for was asked, decided, or is over: as it now stands. */
+  "permission:changed": { readonly job: JobRecord; readonly permission: PermissionRow };
   /** A commit with work of jobs in it is durable. Comes before what it did to each job. */
   "commit:done": {
     /** Jobs it changed, or added entries to. */
@@ -53,6 +56,7 @@ export class KernelEventSource implements Contributor {
     "job:changed": new Set(),
     "job:appended": new Set(),
     "job:ended": new Set(),
+    "permission:changed": new Set(),
     "commit:done": new Set(),
     "commit:failed": new Set(),
   };
@@ -98,10 +102,13 @@ export class KernelEventSource implements Contributor {
       }
       this.#emit("commit:done", { jobs: transitions.length, entries, length, durationMs });
     }
-    for (const { job, accepted, moved, ended, chunks } of transitions) {
+    for (const { job, accepted, moved, ended, chunks, permissions } of transitions) {
       if (accepted && this.#hears("job:accepted")) this.#emit("job:accepted", { job });
       if (moved && !ended && this.#hears("job:changed")) this.#emit("job:changed", { job });
       if (chunks.length > 0 && this.#hears("job:appended")) this.#emit("job:appended", { job, chunks });
+      if (permissions !== undefined && this.#hears("permission:changed")) {
+        for (const permission of permissions) this.#emit("permission:changed", { job, permission });
+      }
       if (ended && this.#hears("job:ended")) this.#emit("job:ended", { job });
     }
   }

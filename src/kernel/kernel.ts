@@ -6,7 +6,10 @@ import type { AgentListing, Agents } from "./agents-port.ts";
 import type { AuditPage, AuditQuery } from "./audit/audit-row.ts";
 import { type AuditCounts, type AuditedDecision, AuditTrail } from "./audit/audit-trail.ts";
 import type { BudgetView } from "./authority/budget-view.ts";
-import type { ArtifactId, JobId, NodeId, SessionId } from "./ids.ts";
+import type { PermissionPage, PermissionQuery, PermissionRow } from "./authority/permission.ts";
+import type { Policy } from "./authority/policy.ts";
+import { PolicyGate } from "./authority/policy-gate.ts";
+import type { ArtifactId, JobId, NodeId, PermissionId, SessionId } from "./ids.ts";
 import {
   type ArtifactCounts,
   type ArtifactLabel,
@@ -17,13 +20,21 @@ import {
 } from "./job/artifacts.ts";
 import { CommandUpkeep } from "./job/command-upkeep.ts";
 import { type DelegationParts, Delegations } from "./job/delegate.ts";
+import { auditedPermission } from "./job/grant-bounds.ts";
 import type { JobRecord } from "./job/job-record.ts";
 import { isTerminal } from "./job/job-state.ts";
 import { JobTable } from "./job/job-table.ts";
 import { completeJobLimits, type JobLimits } from "./job/limits.ts";
 import { Listings } from "./job/list.ts";
+import {
+  type DecisionRequest,
+  type ExtendRequest,
+  type GrantRequest,
+  PermissionDecisions,
+} from "./job/permission-decisions.ts";
 import { readBudgets } from "./job/read-budgets.ts";
 import { Recovery } from "./job/recovery.ts";
+import { PermissionRequests, type RequestingParts } from "./job/request-permission.ts";
 import { completeRetention, Retention, type RetentionLimits } from "./job/retention.ts";
 import { Runner } from "./job/run.ts";
 import { RunSlots } from "./job/run-slots.ts";
@@ -59,6 +70,8 @@ export interface KernelOptions {
   readonly jobLimits?: Partial<JobLimits>;
   /** Whether a lease has to name `model.use` for a model to be used (§9.7). Default: true. */
   readonly requireModelUse?: boolean | undefined;
+  /** What may be granted, and to whom. Absent: whatever is asked for. */
+  readonly policy?: Policy | undefined;
   /** How long the history of ended jobs is kept. Absent: for ever, and nothing else is looked after by the clock either. */
   readonly retention?: Partial<RetentionLimits>;
   readonly agents: Agents;
@@ -83,6 +96,7 @@ export class Kernel {
   readonly #runner: Runner;
   readonly #submissions: Submissions;
   readonly #stops: Stops;
+  readonly #permissions: PermissionDecisions;
   readonly #recovery: Recovery;
   readonly #slots: RunSlots;
   readonly #timers: Timers;
@@ -124,9 +138,25 @@ export class Kernel {
       },
     });
     this.#audit = new AuditTrail({ commits: this.#commits, world, log });
+    const policy =
+      options.policy &&
+      new PolicyGate({
+        policy: options.policy,
+        world,
+        log,
+        audit: (decision) => this.#audit.add(decision),
+        requireModelUse: options.requireModelUse,
+      });
     this.#listings = new Listings(store, world.timers);
     const limits = completeJobLimits(options.jobLimits);
     this.#slots = new RunSlots(limits);
+    const requesting: RequestingParts = {
+      world,
+      policy,
+      audit: (decision) => this.#audit.add(decision),
+      leaveSlot: (job) => this.#runner.leaveSlot(job),
+      takeSlot: (job) => this.#runner.takeSlot(job),
+    };
     this.#runner = new Runner({
       agents,
       store,
@@ -137,6 +167,7 @@ export class Kernel {
       maxLogBytes: limits.maxLogBytes,
       requireModelUse: options.requireModelUse,
       beginDelegating: (delegator) => new Delegations(delegation(), delegator),
+      beginRequesting: (requester) => new PermissionRequests(requesting, requester),
       onExpired: ({ id, principal, agent, expiresAt }) =>
         this.#audit.add({
           principal,
@@ -153,6 +184,7 @@ export class Kernel {
       world,
       limits,
       requireModelUse: options.requireModelUse,
+      policy,
       table: this.#table,
       waitsInRing: (agent, above) => this.#slots.waitsInRing(agent, above),
       run: (job, agent, input) => {
@@ -163,7 +195,17 @@ export class Kernel {
     });
     this.#table = new JobTable({
       clock: world.clock,
+      timers: world.timers,
       commits: this.#commits,
+      onPermissionExpired: (row) =>
+        this.#audit.add({
+          principal: row.principal,
+          action: "permission.expire",
+          job: row.job,
+          owner: row.principal,
+          allowed: false,
+          details: { ...auditedPermission(row), was: row.state },
+        }),
       onLost: (tree, cause) => {
         const lost = () => new CodedError("INTERNAL_ERROR", "the job's events could not be stored", { cause });
         for (const { record } of tree) this.#runner.release(record.id, lost);
@@ -179,7 +221,15 @@ export class Kernel {
       runner: this.#runner,
       readJob: (id) => this.readJob(id),
       requireModelUse: options.requireModelUse,
+      policy,
       beginTrace: options.beginTrace,
+    });
+    this.#permissions = new PermissionDecisions({
+      store,
+      clock: world.clock,
+      table: this.#table,
+      policy,
+      audit: requesting.audit,
     });
     this.#stops = new Stops({ store, log, commits: this.#commits, table: this.#table, runner: this.#runner });
     this.#recovery = new Recovery({
@@ -236,6 +286,36 @@ export class Kernel {
   /** See `Stops.cancel`. */
   cancel(request: CancelRequest, answered: (job: JobRecord) => void): Promise<void> {
     return this.#stops.cancel(request, answered);
+  }
+
+  /** One page of what jobs have asked for, newest first, of the given principals' jobs only. */
+  listPermissions(query: PermissionQuery): Promise<PermissionPage> {
+    return this.#store.listPermissions(query);
+  }
+
+  /** A permission as it was last committed. By the name of its grant: see `permissionIdOf`. */
+  readPermission(id: PermissionId): Promise<PermissionRow | undefined> {
+    return this.#store.readPermission(id);
+  }
+
+  /** See `PermissionDecisions.grant`. Resolves to the permission as it then stands, once that is durable. */
+  grantPermission(request: GrantRequest): Promise<PermissionRow> {
+    return this.#permissions.grant(request);
+  }
+
+  /** See `PermissionDecisions.deny`. */
+  denyPermission(request: DecisionRequest): Promise<PermissionRow> {
+    return this.#permissions.deny(request);
+  }
+
+  /** See `PermissionDecisions.revoke`. */
+  revokePermission(request: DecisionRequest): Promise<PermissionRow> {
+    return this.#permissions.revoke(request);
+  }
+
+  /** See `PermissionDecisions.extend`. */
+  extendPermission(request: ExtendRequest): Promise<PermissionRow> {
+    return this.#permissions.extend(request);
   }
 
   /** Agents and versions that can be submitted to (§7.5). */

@@ -4,7 +4,8 @@
  */
 
 import type { AuditPage, AuditQuery, AuditRow } from "./audit/audit-row.ts";
-import type { ArtifactId, JobId, NodeId, SessionId } from "./ids.ts";
+import type { PermissionPage, PermissionQuery, PermissionRow } from "./authority/permission.ts";
+import type { ArtifactId, JobId, NodeId, PermissionId, SessionId } from "./ids.ts";
 import type { JobRecord } from "./job/job-record.ts";
 import type { Outcome } from "./job/job-state.ts";
 import type { PrincipalKey, PrincipalPattern } from "./principal.ts";
@@ -192,6 +193,8 @@ export interface Rows {
   readonly budgets: readonly BudgetRow[];
   /** Inserted, or replaced by job and id. */
   readonly holds: readonly HoldRow[];
+  /** Inserted, or replaced by id. */
+  readonly permissions: readonly PermissionRow[];
   readonly commands: readonly CommandRow[];
   readonly commandOutcomes: readonly CommandOutcome[];
   /** Inserted, or replaced by id. */
@@ -350,6 +353,10 @@ export interface Store {
    * @param after go on behind the hold with this id. Default: from the first on.
    */
   readHolds(job: JobId, after?: string): Promise<readonly HoldRow[]>;
+  readPermission(id: PermissionId): Promise<PermissionRow | undefined>;
+  /** All that the job has asked for, in the order it asked. */
+  readPermissionsOf(job: JobId): Promise<readonly PermissionRow[]>;
+  listPermissions(query: PermissionQuery): Promise<PermissionPage>;
   /** How many bytes the payloads of a job's log and the values of its steps have together. */
   readLogBytes(job: JobId): Promise<number>;
   readArtifact(id: ArtifactId): Promise<ArtifactRow | undefined>;
@@ -379,7 +386,8 @@ export interface Store {
   findRemovable(query: RemovableQuery): Promise<RemovablePage>;
   /**
    * Removes the history of ended trees, with their idempotency keys, steps and artifact rows; audit stays. A short
-   * transaction of its own, which goes only so far: see `RemovalStep`. A tree that may not be removed is left as it is.
+   * transaction of its own, which goes only so far: see `RemovalStep`. A tree that may not be removed is left as it is,
+   * and so are those that would make the transaction long.
    */
   removeTrees(roots: readonly JobId[]): Promise<RemovalStep>;
   /** Removes commands made before this time, at most `limit`, oldest first; returns how many. */

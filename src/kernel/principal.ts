@@ -16,6 +16,13 @@ export function principalKey(principal: Principal): PrincipalKey {
   return `${principal.tenant}/${principal.id}`;
 }
 
+/** The principal of a key, with the roles that were kept beside it, with spaces between. */
+export function principalOf(key: PrincipalKey, roles: string): Principal {
+  const tenant = tenantOf(key);
+  const named = roles.split(" ").filter((role): role is Role => role === "user" || role === "operator");
+  return { id: key.slice(tenant.length + 1), tenant, roles: named };
+}
+
 /** A principal's key, or `tenant/*` for everyone of a tenant. */
 export type PrincipalPattern = string;
 

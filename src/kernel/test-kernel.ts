@@ -7,6 +7,7 @@ import { createMemoryStore, type MemorySnapshot, type MemoryStore } from "../sto
 import { createFakeWorld, type FakeWorld } from "../testing/fake-world.ts";
 import { type CrashableStore, createFaultyStore } from "../testing/faulty-store.ts";
 import type { AgentReturn, Agents, JobHost, RunnableAgent } from "./agents-port.ts";
+import type { Policy } from "./authority/policy.ts";
 import type { ArtifactLimits } from "./job/artifacts.ts";
 import type { JobRecord } from "./job/job-record.ts";
 import type { JobLimits } from "./job/limits.ts";
@@ -59,6 +60,8 @@ export interface TestKernelOptions {
   readonly artifactLimits?: Partial<ArtifactLimits>;
   readonly jobLimits?: Partial<JobLimits>;
   readonly retention?: Partial<RetentionLimits>;
+  readonly policy?: Policy;
+  readonly requireModelUse?: boolean;
   readonly world?: FakeWorld;
   readonly log?: Log;
   /** False leaves the kernel for the test to start. */
@@ -85,6 +88,8 @@ export async function createTestKernel(options: TestKernelOptions = {}): Promise
     ...(options.artifactLimits && { artifactLimits: options.artifactLimits }),
     ...(options.jobLimits && { jobLimits: options.jobLimits }),
     ...(options.retention && { retention: options.retention }),
+    policy: options.policy,
+    requireModelUse: options.requireModelUse,
     agents: agentsOf(agents),
     world,
     log: options.log ?? silentLog,

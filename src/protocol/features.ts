@@ -15,6 +15,7 @@ export const FEATURES = [
   "agent_versions",
   "x-leasehold.control",
   "x-leasehold.delegation",
+  "x-leasehold.permissions",
 ] as const;
 
 export type Feature = (typeof FEATURES)[number];

@@ -24,6 +24,7 @@ const AUTHORITY = {
   budget: { USD: 5.0 },
   trace_id: "4bf92f...",
 };
+const TRIPLE = { permission: "tool.call", resource: "refund", operation: "call" };
 const needsJobId: Fixtures["refuses"] = [
   { name: "no job", payload: {}, field: "payload.job_id" },
   { name: "a job id that is no string", payload: { job_id: 7 }, field: "payload.job_id" },
@@ -625,6 +626,101 @@ const fixtures: { readonly [Type in MessageType]: Fixtures } = {
   "job.unsubscribe": {
     accepts: [{ name: "the draft's (§7.6)", payload: { job_id: "job_01JABC" } }],
     refuses: needsJobId,
+  },
+  "session.list_permissions": {
+    accepts: [
+      { name: "no filter", payload: {} },
+      { name: "one state", payload: { state: "pending" }, gives: { state: ["pending"] } },
+      { name: "a page", payload: { state: ["granted", "revoked"], job_id: "job_1", limit: 10 } },
+    ],
+    refuses: [
+      { name: "a state that is none", payload: { state: ["lost"] }, field: "payload.state" },
+      { name: "an empty page", payload: { limit: 0 }, field: "payload.limit" },
+    ],
+  },
+  "session.permissions": {
+    accepts: [
+      { name: "none", payload: { request_id: "msg_1", permissions: [], more: false } },
+      {
+        name: "one that was granted",
+        payload: {
+          permissions: [
+            {
+              permission_id: "perm_1",
+              job_id: "job_1",
+              state: "granted",
+              ...TRIPLE,
+              args: { amount: "5.00" },
+              requested_at: "2026-05-13T19:30:00Z",
+              lease_id: "lease_1",
+              expires_at: "2026-05-13T19:40:00Z",
+              decided_by: "default/ann",
+            },
+          ],
+          more: true,
+        },
+      },
+    ],
+    refuses: [{ name: "no list", payload: {}, field: "payload.permissions" }],
+  },
+  "permission.request": {
+    accepts: [
+      {
+        name: "as clients in the field have it, with its ids",
+        payload: { permission_id: "perm_1", job_id: "job_1", ...TRIPLE, reason: "why", requested_lease_seconds: 60 },
+      },
+    ],
+    refuses: [{ name: "no id", payload: { job_id: "job_1", ...TRIPLE }, field: "payload.permission_id" }],
+  },
+  "permission.grant": {
+    accepts: [
+      { name: "by id alone", payload: { permission_id: "perm_1" } },
+      { name: "with what is granted", payload: { permission_id: "perm_1", ...TRIPLE, lease_seconds: 60 } },
+    ],
+    refuses: [
+      { name: "no id", payload: TRIPLE, field: "payload.permission_id" },
+      {
+        name: "part of a second",
+        payload: { permission_id: "perm_1", lease_seconds: 0.5 },
+        field: "payload.lease_seconds",
+      },
+    ],
+  },
+  "lease.granted": {
+    accepts: [
+      {
+        name: "as clients in the field have it",
+        payload: { lease_id: "lease_1", ...TRIPLE, expires_at: "2026-05-13T19:40:00Z" },
+      },
+    ],
+    refuses: [{ name: "no end", payload: { lease_id: "lease_1", ...TRIPLE }, field: "payload.expires_at" }],
+  },
+  "permission.deny": {
+    accepts: [{ name: "with a reason", payload: { permission_id: "perm_1", permission: "tool.call", reason: "no" } }],
+    refuses: [{ name: "no id", payload: { reason: "no" }, field: "payload.permission_id" }],
+  },
+  "permission.denied": {
+    accepts: [{ name: "an answer", payload: { permission_id: "perm_1", request_id: "msg_1" } }],
+    refuses: [{ name: "no id", payload: {}, field: "payload.permission_id" }],
+  },
+  "lease.refresh": {
+    accepts: [{ name: "as clients in the field have it", payload: { lease_id: "lease_1", additional_seconds: 60 } }],
+    refuses: [
+      { name: "no length", payload: { lease_id: "lease_1" }, field: "payload.additional_seconds" },
+      { name: "less", payload: { lease_id: "lease_1", additional_seconds: -1 }, field: "payload.additional_seconds" },
+    ],
+  },
+  "lease.extended": {
+    accepts: [{ name: "an answer", payload: { lease_id: "lease_1", expires_at: "2026-05-13T19:40:00Z" } }],
+    refuses: [{ name: "no end", payload: { lease_id: "lease_1" }, field: "payload.expires_at" }],
+  },
+  "lease.revoke": {
+    accepts: [{ name: "with a reason", payload: { lease_id: "lease_1", reason: "enough" } }],
+    refuses: [{ name: "no id", payload: {}, field: "payload.lease_id" }],
+  },
+  "lease.revoked": {
+    accepts: [{ name: "an answer", payload: { lease_id: "lease_1", reason: "enough", request_id: "msg_1" } }],
+    refuses: [{ name: "no id", payload: {}, field: "payload.lease_id" }],
   },
 };
 

@@ -6,6 +6,7 @@ import type * as v from "valibot";
 import type { Envelope, SequencedEnvelope } from "./envelope.ts";
 import type { Feature } from "./features.ts";
 import * as job from "./job-messages.ts";
+import * as permission from "./permission-messages.ts";
 import * as session from "./session-messages.ts";
 
 export type Direction = "to-runtime" | "to-client";
@@ -46,6 +47,22 @@ export const MESSAGES = {
   "job.subscribe": { direction: "to-runtime", payload: job.subscribe, feature: "subscribe", adopts: "job_id" },
   "job.subscribed": { direction: "to-client", payload: job.subscribed, feature: "subscribe", adopts: "job_id" },
   "job.unsubscribe": { direction: "to-runtime", payload: job.unsubscribe, feature: "subscribe", adopts: "job_id" },
+  "session.list_permissions": { direction: "to-runtime", payload: permission.list, feature: "x-leasehold.permissions" },
+  "session.permissions": { direction: "to-client", payload: permission.listed, feature: "x-leasehold.permissions" },
+  "permission.request": {
+    direction: "to-client",
+    payload: permission.request,
+    feature: "x-leasehold.permissions",
+    adopts: "job_id",
+  },
+  "permission.grant": { direction: "to-runtime", payload: permission.grant, feature: "x-leasehold.permissions" },
+  "lease.granted": { direction: "to-client", payload: permission.granted, feature: "x-leasehold.permissions" },
+  "permission.deny": { direction: "to-runtime", payload: permission.deny, feature: "x-leasehold.permissions" },
+  "permission.denied": { direction: "to-client", payload: permission.denied, feature: "x-leasehold.permissions" },
+  "lease.refresh": { direction: "to-runtime", payload: permission.refresh, feature: "x-leasehold.permissions" },
+  "lease.extended": { direction: "to-client", payload: permission.extended, feature: "x-leasehold.permissions" },
+  "lease.revoke": { direction: "to-runtime", payload: permission.revoke, feature: "x-leasehold.permissions" },
+  "lease.revoked": { direction: "to-client", payload: permission.revoked, feature: "x-leasehold.permissions" },
 } as const satisfies Record<string, MessageEntry>;
 
 type Rows = typeof MESSAGES;

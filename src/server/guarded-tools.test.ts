@@ -112,7 +112,7 @@ describe("guarded tools in a runtime", () => {
       async (ctx) => await ctx.fs.write(join(directory, "data/tokens.json"), "[]").catch((error) => error.message),
       { lease: { "fs.write": ["**"] } },
     );
-    expect(outcome).toContain("the runtime's own");
+    expect(outcome).toContain("which no lease covers");
     expect(calls).toMatchObject([{ tool: "fs.write", code: "PERMISSION_DENIED" }]);
   });
 

@@ -2,7 +2,10 @@
 import type { AgentDefinition } from "../agents/define-agent.ts";
 import { createPriceTable, type ModelPrices } from "../agents/prices.ts";
 import { type RequestRate, requestRateOf } from "../api/request-rate.ts";
+import type { PolicyRules } from "../identity/policy-rules.ts";
+import { createRulesPolicy } from "../identity/rules-policy.ts";
 import type { ObservePolicy } from "../identity/visibility.ts";
+import type { Policy } from "../kernel/authority/policy.ts";
 import { completeJobLimits, type JobLimits } from "../kernel/job/limits.ts";
 import { completeRetention, type RetentionLimits } from "../kernel/job/retention.ts";
 import type { Artifacts, Store } from "../kernel/ports.ts";
@@ -30,6 +33,12 @@ export interface RuntimeOptions extends CallerOptions {
   readonly store?: Store;
   /** Where the contents of artifacts are kept. Default: files in `<data>/artifacts`; with a `store` of your own, in memory. */
   readonly artifacts?: Artifacts;
+  /**
+   * What may be granted, and to whom: rules, or a function that is asked before each submission, delegation and permission
+   * (or both functions of a `Policy`). It can take from what was asked for and add nothing; what it throws on, or leaves
+   * unanswered for 5 seconds, is refused. Default: whatever is asked for is granted.
+   */
+  readonly policy?: PolicyRules | Policy | Policy["decide"];
   /**
    * Who may see whose jobs, beside everyone their own and operators their tenant's: observer → principals, such as
    * `{ "default/dashboard": ["default/*"] }`, or a function that gives the list for one observer. It lets nobody stop
@@ -98,7 +107,17 @@ export function readBounds(options: RuntimeOptions) {
     requestRate: requestRateOf(options.requestRate),
     maxConnections: options.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
     prices: options.prices === undefined ? undefined : createPriceTable(options.prices),
+    policy: options.policy === undefined ? undefined : policyOf(options.policy),
   };
+}
+
+function policyOf(given: PolicyRules | Policy | Policy["decide"]): Policy {
+  if (typeof given === "function") return { decide: given };
+  return isPolicy(given) ? given : createRulesPolicy(given);
+}
+
+function isPolicy(given: PolicyRules | Policy): given is Policy {
+  return typeof (given as Partial<Policy> | null)?.decide === "function";
 }
 
 const CONTENT_LIMITS = ["maxArtifactBytes", "maxJobArtifactBytes", "maxResultBytes"] as const;

@@ -119,6 +119,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     artifactLimits: contentLimits,
     jobLimits: bounds.jobLimits,
     requireModelUse: options.requireModelUse,
+    policy: bounds.policy,
     retention: bounds.retention,
     agents,
     world,

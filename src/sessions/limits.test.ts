@@ -54,7 +54,7 @@ const beyond = (limit: keyof SessionLimits) => ({
   details: { limit, retry_after_ms: expect.any(Number) },
 });
 
-describe("sessions of a principal [reading-session-caps] [reading-principal-caps]", () => {
+describe("sessions of a principal [arcp-14-session-caps] [reading-session-caps] [reading-principal-caps]", () => {
   beforeEach(() => limited({ maxSessionsPerPrincipal: 3 }));
 
   it("are as many as allowed, parked ones among them, and others' do not count", async () => {

@@ -8,6 +8,7 @@ import { handleClose } from "./handlers/close.ts";
 import type { Handler, HandlerContext } from "./handlers/handler.ts";
 import { handleListJobs } from "./handlers/list-jobs.ts";
 import { handlePing, handlePong } from "./handlers/liveness.ts";
+import { handleDeny, handleGrant, handleListPermissions, handleRefresh, handleRevoke } from "./handlers/permissions.ts";
 import { handleSubmit } from "./handlers/submit.ts";
 import { handleSubscribe, handleUnsubscribe } from "./handlers/subscribe.ts";
 
@@ -23,6 +24,11 @@ const HANDLERS: { readonly [Type in Routed]: Handler<Type> } = {
   "job.cancel": handleCancel,
   "job.subscribe": handleSubscribe,
   "job.unsubscribe": handleUnsubscribe,
+  "session.list_permissions": handleListPermissions,
+  "permission.grant": handleGrant,
+  "permission.deny": handleDeny,
+  "lease.refresh": handleRefresh,
+  "lease.revoke": handleRevoke,
 };
 
 /** Handles one message of an open session. Never throws: every failure is answered on the message's own channel. */

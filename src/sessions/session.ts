@@ -51,6 +51,7 @@ export class Session {
       hidden: hiddenCodes(features),
       head: stored.head,
       takesChildren: this.features.has("x-leasehold.delegation"),
+      takesRequests: this.features.has("x-leasehold.permissions"),
       ...(this.features.has("ack") ? { mostUnacknowledged } : {}),
     });
     for (const follow of stored.follows) {

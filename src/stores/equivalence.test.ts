@@ -16,6 +16,7 @@ import {
   aJob,
   anArtifact,
   anUpdate,
+  aPermission,
   aSegment,
   aSession,
 } from "./contract/rows.ts";
@@ -30,6 +31,7 @@ const STATUSES: readonly JobRecord["status"][] = ["pending", "running", "ending"
 const job = fc.constantFrom(...JOBS);
 const session = fc.constantFrom(...SESSIONS);
 const ARTIFACTS = ["art_1", "art_2", "art_3"];
+const PERMISSIONS = JOBS.map((id) => `${id} p`);
 const CONTENTS = ["a".repeat(64), "b".repeat(64)];
 const status = fc.constantFrom(...STATUSES);
 
@@ -58,6 +60,11 @@ const step = fc.oneof(
     id: job,
     hold: fc.constantFrom("h1", "h2", "del"),
     state: fc.constantFrom("open" as const, "settled" as const, "released" as const),
+  }),
+  fc.record({
+    type: fc.constant("permission" as const),
+    id: job,
+    state: fc.constantFrom("pending" as const, "granted" as const, "denied" as const),
   }),
   fc.record({
     type: fc.constant("artifact" as const),
@@ -129,6 +136,9 @@ const action = fc.oneof(
 async function toBatch(store: Store, steps: readonly Step[], claims: CommitBatch["claims"]): Promise<CommitBatch> {
   const heads = new Map(await store.readHeads(JOBS));
   const places = new Map<string, number>();
+  const owners = new Map<string, string>();
+  for (const each of steps) if (each.type === "job") owners.set(each.id, each.principal);
+  for (const id of JOBS) owners.set(id, (await store.readJob(id))?.principal ?? owners.get(id) ?? "t/me");
   for (const id of SESSIONS) places.set(id, (await store.readSession(id))?.head ?? 0);
   const take = (positions: Map<string, number>, id: string, count: number): number => {
     const first = (positions.get(id) ?? 0) + 1;
@@ -158,6 +168,9 @@ async function toBatch(store: Store, steps: readonly Step[], claims: CommitBatch
       artifacts: of("artifact").map(({ id, job: of, size, content }) => anArtifact(id, of, { size, sha256: content })),
       budgets: of("budget").map(({ id, spent }) => aBudget(id, spent)),
       holds: of("hold").map(({ id, hold, state }) => aHold(id, hold, { state })),
+      permissions: of("permission").map(({ id, state }) =>
+        aPermission(id, `${id} p`, { state, principal: owners.get(id) ?? "t/me" }),
+      ),
       sessions: of("session").map(({ type: _, session: id, ...fields }) => aSession(id, fields)),
       follows: of("follow").map(({ session: id, id: followed, cursor, mayCancel, since }) =>
         aFollow(id, followed, cursor, mayCancel, since),
@@ -217,6 +230,13 @@ async function allReads(store: Store) {
     steps: await Promise.all(JOBS.map(async (id) => sorted(await store.readSteps(id)))),
     budgets: [...(await store.readBudgets(JOBS)).entries()].toSorted(([one], [other]) => (one < other ? -1 : 1)),
     holds: await Promise.all(JOBS.map((id) => store.readHolds(id))),
+    permissions: await Promise.all(PERMISSIONS.map((id) => store.readPermission(id))),
+    permissionsOf: await Promise.all(JOBS.map((id) => store.readPermissionsOf(id))),
+    listedPermissions: await Promise.all(
+      [{}, { states: ["pending"] as const }, { states: ["denied"] as const, job: "a" }].map(
+        async (query) => (await store.listPermissions({ principals: ["t/*"], limit: 2, ...query })).permissions,
+      ),
+    ),
     artifacts: await Promise.all(ARTIFACTS.map((id) => store.readArtifact(id))),
     artifactSums: await Promise.all(JOBS.map((id) => store.sumArtifacts(id))),
     named: [...(await store.findNamedContents(CONTENTS))].toSorted(),

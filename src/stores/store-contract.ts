@@ -6,6 +6,7 @@ import { describeBudgets } from "./contract/budgets.ts";
 import { describeJobs } from "./contract/jobs.ts";
 import { describeLifetime } from "./contract/lifetime.ts";
 import { describeLogs } from "./contract/logs.ts";
+import { describePermissions } from "./contract/permissions.ts";
 import { describeRetention } from "./contract/retention.ts";
 import { describeSessions } from "./contract/sessions.ts";
 import { type OpenedStore, Subject } from "./contract/subject.ts";
@@ -22,6 +23,7 @@ export function describeStore(name: string, open: () => Promise<OpenedStore>): v
     describeLogs(subject);
     describeArtifactRows(subject);
     describeBudgets(subject);
+    describePermissions(subject);
     describeSessions(subject);
     describeTrees(subject);
     describeAudit(subject);

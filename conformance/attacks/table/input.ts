@@ -31,6 +31,18 @@ export const INPUT_ATTACKS = [
       "Writes to its pipe what the runtime never asked for: garbage, long lines, forged metrics and delegations.",
       "Its job ends; the runtime goes on.",
     ],
+    [
+      "held-answers",
+      "isolated",
+      "Asks at once for many large files and results, and reads no answer.",
+      "One is held for it at a time; the rest waits.",
+    ],
+    [
+      "held-arguments",
+      "isolated",
+      "Makes calls that last as long as its job, with long arguments.",
+      "Beyond a bound its job ends.",
+    ],
     ["fork-bomb", "isolated", "Starts processes and workers.", "Refused."],
     [
       "memory-bomb",

@@ -6,7 +6,7 @@ export const STRANGER_ATTACKS = [
     [
       "guessed-child",
       "stranger",
-      "Guesses the id of another's child: subscribes, cancels, lists, reads it.",
+      "Guesses the id of another's child: subscribes, cancels, lists.",
       "JOB_NOT_FOUND, as for an id that never was.",
     ],
     ["parents-key", "stranger", "Submits with the idempotency key of another's job.", "It gets a job of its own."],
@@ -15,6 +15,18 @@ export const STRANGER_ATTACKS = [
       "watcher",
       "Cancels a child of a job that it may only see.",
       "PERMISSION_DENIED; the child goes on.",
+    ],
+    [
+      "guessed-permission",
+      "stranger",
+      "Guesses the id of what another's job asks people for, or of a grant: decides, extends, revokes, lists.",
+      "JOB_NOT_FOUND, as for an id that never was; nothing is decided.",
+    ],
+    [
+      "watcher-decides",
+      "watcher",
+      "Grants what a job asks for that it may only see, then denies it.",
+      "PERMISSION_DENIED, and it is audited; the job goes on waiting.",
     ],
     ["forged-parent", "client", "Names a parent in its submission, to live in another's tree.", "Its job is a root."],
   ]),
@@ -32,6 +44,12 @@ export const STRANGER_ATTACKS = [
       "Refused: no lease covers it.",
     ],
     ["store-file", "isolated", "Opens the runtime's data directory.", "Refused."],
+    [
+      "named-data",
+      "isolated",
+      "Names the runtime's data in its own source, or has a package that is a link to what holds it.",
+      "Refused.",
+    ],
     [
       "token-to-other-origin",
       "upstream",

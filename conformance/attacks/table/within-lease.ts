@@ -29,6 +29,25 @@ export const WITHIN_LEASE_ATTACKS = attacksOn("law-within-lease", [
     "Imports `node:fs` and `node:sqlite`, and opens what its lease does not name.",
     "Refused by Node, the runtime's own files as any others.",
   ],
+  [
+    "moved-directory",
+    "isolated",
+    "Changes its directory between the check of a relative path and its opening.",
+    "It cannot change it.",
+  ],
+  ["unix-socket", "isolated", "Makes a Unix socket's file where it likes, or connects to one.", "Refused."],
+  [
+    "raw-network",
+    "isolated",
+    "Uses the network by itself, without a lease for any of it: sockets, ports, datagrams, names.",
+    "Refused, by the handles below them too.",
+  ],
+  [
+    "unstarted-process",
+    "isolated",
+    "Signals whatever process by the handle of one that was never started.",
+    "It gets no such handle.",
+  ],
   ["raw-signals", "isolated", "Sends signals to the runtime, opens its debugger, becomes another user.", "Refused."],
   [
     "fetch-redirect",

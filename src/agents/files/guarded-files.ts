@@ -2,10 +2,12 @@
  * `ctx.fs`: files under the lease's `fs.read` and `fs.write`. The guard is asked about the place a path leads to once all
  * links are followed, and what is opened is that place or nothing.
  */
+import { hash } from "node:crypto";
 import { posix } from "node:path";
 import type { Operation } from "../../kernel/authority/guard.ts";
 import { canonicalPath, MAX_TARGET_LENGTH } from "../../kernel/authority/targets.ts";
 import { Turnstile } from "../../kernel/turnstile.ts";
+import type { WhenDenied } from "../ask-people.ts";
 import { invalid } from "../event-bodies.ts";
 import type { Operate, ToolCall } from "../operation.ts";
 import {
@@ -34,7 +36,7 @@ const MAX_MADE_DIRECTORIES = 32;
 /** How many of a job's file operations go on at a time; further ones wait. Each holds a file open. */
 export const MAX_OPEN_FILES = 64;
 
-export interface ReadOptions {
+export interface ReadOptions extends WhenDenied {
   /** A larger file is refused with INVALID_REQUEST. Default: 64 MiB; at most 1 GiB. */
   readonly maxBytes?: number;
 }
@@ -59,17 +61,17 @@ export interface GuardedFiles {
    * Makes a file or replaces it (`fs.write`). Readers see the old or the new content, never a part; a file that is replaced
    * keeps its permissions. Written under another name in the same directory first. Bytes must not be changed before the end.
    */
-  write(path: string, data: string | Uint8Array): Promise<void>;
+  write(path: string, data: string | Uint8Array, options?: WhenDenied): Promise<void>;
   /** Writes at the end of a file, which is made if need be (`fs.write`). A stop in the middle leaves a part. */
-  append(path: string, data: string | Uint8Array): Promise<void>;
+  append(path: string, data: string | Uint8Array, options?: WhenDenied): Promise<void>;
   /** What is in a directory (`fs.read` of the directory itself), sorted by name; at most 100,000 entries. */
-  list(path: string): Promise<readonly DirectoryEntry[]>;
+  list(path: string, options?: WhenDenied): Promise<readonly DirectoryEntry[]>;
   /** What a path leads to (`fs.read`); undefined when there is nothing. */
-  stat(path: string): Promise<FileFacts | undefined>;
+  stat(path: string, options?: WhenDenied): Promise<FileFacts | undefined>;
   /** Makes a directory, and those above it that are missing (`fs.write` of each). One that is there is left as it is. */
-  mkdir(path: string): Promise<void>;
+  mkdir(path: string, options?: WhenDenied): Promise<void>;
   /** Removes a file, a link itself, or a directory that is empty (`fs.write`). */
-  remove(path: string): Promise<void>;
+  remove(path: string, options?: WhenDenied): Promise<void>;
 }
 
 interface FileOperation<Result> {
@@ -80,6 +82,9 @@ interface FileOperation<Result> {
   readonly resolve?: (path: string) => Promise<ResolvedPath>;
   /** What is touched. Default: the place itself. */
   readonly targets?: (at: ResolvedPath) => readonly string[];
+  /** What a grant is bound to beside the path. */
+  readonly exact?: () => Readonly<Record<string, unknown>>;
+  readonly whenDenied: WhenDenied | undefined;
   readonly describe: (result: Result) => Readonly<Record<string, unknown>> | undefined;
   readonly run: (at: ResolvedPath, call: ToolCall, places: PlacesApart) => Promise<Result>;
 }
@@ -90,7 +95,7 @@ export function createFiles(operate: Operate, apart: readonly string[] = []): Gu
   let finding: Promise<PlacesApart> | undefined;
 
   const use = async <Result>(operation: FileOperation<Result>): Promise<Result> => {
-    const { tool, namespace, path, resolve = resolvePath, targets, describe, run } = operation;
+    const { tool, namespace, path, resolve = resolvePath, targets, exact, whenDenied, describe, run } = operation;
     const plain = checkPath(tool, path);
     return await turnstile.run(async () => {
       finding ??= findPlacesApart(apart);
@@ -99,9 +104,11 @@ export function createFiles(operate: Operate, apart: readonly string[] = []): Gu
       const linked = at.canonical !== plain;
       return await operate<Result>(
         {
-          operations: touched.map((target): Operation => ({ namespace, target })),
+          operations: touched.map((target): Operation => ({ namespace, target, operation: tool.slice(3) })),
           tool,
           args: { path },
+          ...(exact && { exact: () => ({ path, ...exact() }) }),
+          whenDenied,
           describe: (result) => ({ ...describe(result), ...(linked && { path: at.canonical }) }),
           reword: (refusal) => (linked ? hideTarget(refusal, path) : refusal),
         },
@@ -118,7 +125,7 @@ export function createFiles(operate: Operate, apart: readonly string[] = []): Gu
   };
 
   const read = (path: string, options: ReadOptions = {}): Promise<Buffer> => {
-    const { maxBytes = DEFAULT_MAX_READ_BYTES } = options;
+    const { maxBytes = DEFAULT_MAX_READ_BYTES, ...whenDenied } = options;
     if (!Number.isInteger(maxBytes) || maxBytes < 0 || maxBytes > MOST_READ_BYTES) {
       throw invalid("fs.read.maxBytes", `must be a whole number from 0 to ${MOST_READ_BYTES}`);
     }
@@ -126,6 +133,7 @@ export function createFiles(operate: Operate, apart: readonly string[] = []): Gu
       tool: "fs.read",
       namespace: "fs.read",
       path,
+      whenDenied,
       describe: ({ length }) => ({ bytes: length }),
       run: ({ canonical }, { signal }) =>
         within(canonical, (directory, name) => readFileIn(directory, name, { maxBytes, signal })),
@@ -137,6 +145,7 @@ export function createFiles(operate: Operate, apart: readonly string[] = []): Gu
     path: string,
     data: string | Uint8Array,
     write: (directory: HeldDirectory, name: string, bytes: Uint8Array, options: WriteOptions) => Promise<void>,
+    whenDenied: WhenDenied | undefined,
   ): Promise<void> => {
     if (typeof data !== "string" && !(data instanceof Uint8Array)) {
       throw invalid(`${tool}.data`, "must be a string or a Uint8Array");
@@ -146,6 +155,8 @@ export function createFiles(operate: Operate, apart: readonly string[] = []): Gu
       tool,
       namespace: "fs.write",
       path,
+      exact: () => writtenExactly(bytes),
+      whenDenied,
       describe: () => ({ bytes: bytes.length }),
       run: ({ canonical }, call) => within(canonical, (directory, name) => write(directory, name, bytes, call)),
     });
@@ -154,45 +165,54 @@ export function createFiles(operate: Operate, apart: readonly string[] = []): Gu
   return {
     read: async (path, options) => await read(path, options),
     readText: async (path, options) => (await read(path, options)).toString("utf8"),
-    write: (path, data) => put("fs.write", path, data, replaceFileIn),
-    append: (path, data) => put("fs.append", path, data, appendFileIn),
-    list: (path) =>
+    write: (path, data, how) => put("fs.write", path, data, replaceFileIn, how),
+    append: (path, data, how) => put("fs.append", path, data, appendFileIn, how),
+    list: (path, how) =>
       use({
         tool: "fs.list",
         namespace: "fs.read",
         path,
+        whenDenied: how,
         describe: ({ length }) => ({ entries: length }),
         run: ({ canonical }, { signal }, places) =>
           listDirectory(canonical, { maxEntries: MAX_LISTED_ENTRIES, signal, isHidden: places.has }),
       }),
-    stat: (path) =>
+    stat: (path, how) =>
       use({
         tool: "fs.stat",
         namespace: "fs.read",
         path,
+        whenDenied: how,
         describe: (facts) => (facts === undefined ? { found: false } : { type: facts.type, bytes: facts.size }),
         run: ({ canonical }) => readFacts(canonical),
       }),
-    mkdir: async (path) => {
+    mkdir: async (path, how) => {
       await use({
         tool: "fs.mkdir",
         namespace: "fs.write",
         path,
+        whenDenied: how,
         targets: directoriesToMake,
         describe: (made) => ({ made }),
         run: ({ canonical, existing }) => makeDirectories(existing, segmentsBelow(existing, canonical)),
       });
     },
-    remove: (path) =>
+    remove: (path, how) =>
       use({
         tool: "fs.remove",
         namespace: "fs.write",
         path,
+        whenDenied: how,
         resolve: resolveEntry,
         describe: () => ({}),
         run: ({ canonical }) => removeEntry(canonical),
       }),
   };
+}
+
+/** What a grant to write is for beside the path: this content and no other. */
+export function writtenExactly(bytes: Uint8Array): { readonly bytes: number; readonly sha256: string } {
+  return { bytes: bytes.length, sha256: hash("sha256", bytes, "hex") };
 }
 
 /** @returns the path in canonical form, as far as its text goes. */

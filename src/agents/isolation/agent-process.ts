@@ -17,9 +17,10 @@ import { runAgent } from "../run-agent.ts";
 import { checkWithSchema } from "../schema-check.ts";
 import { installStrayFailureHandler } from "../stray-failures.ts";
 import { confine } from "./confine.ts";
+import { disconnect } from "./disconnect.ts";
 import { createRemoteFiles } from "./file-calls.ts";
 import { createLineWriter, readLines } from "./lines.ts";
-import { type FromAgent, PIPE_FD, type ToAgent } from "./messages.ts";
+import { type FromAgent, OFFLINE, PIPE_FD, type ToAgent } from "./messages.ts";
 import { RemoteHost } from "./remote-host.ts";
 
 /** The runtime is believed: the bound is that of one text in this process. */
@@ -96,6 +97,7 @@ function tell(returned: AgentReturn): void {
 }
 
 confine(pipe);
+if (process.argv.includes(OFFLINE)) disconnect();
 registerHooks({
   resolve: (specifier, context, next) =>
     specifier === "leasehold" ? { url: PACKAGE, shortCircuit: true } : next(specifier, context),

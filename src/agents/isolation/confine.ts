@@ -39,19 +39,33 @@ export function confine(pipe: net.Socket): void {
   // Node refuses to start one. The handle of one that was never started signals whatever its memory held before.
   for (const name of Object.keys(childProcess)) refuse(childProcess, name, `child_process.${name}`);
   const { _handle: handle } = pipe as unknown as { readonly _handle: object };
-  for (const name of REMOVED_FROM_PIPES) refuse(Object.getPrototypeOf(handle), name, "a Unix socket");
+  for (const name of REMOVED_FROM_PIPES) refuseHandle(Object.getPrototypeOf(handle), name);
   // Among V8's flags are ways past its own bounds.
   refuse(v8, "setFlagsFromString", "v8.setFlagsFromString");
   // What `import { kill } from "node:process"` gives is a copy.
   syncBuiltinESMExports();
 }
 
-function refuse(target: object, name: string, shown: string): void {
+/** Of what a handle's prototype has: from now on it fails as if the system had refused it, which whoever uses it expects. */
+export function refuseHandle(methods: object, name: string): void {
+  replace(methods, name, () => -os.constants.errno.EACCES);
+}
+
+export function refusal(shown: string): Error {
+  return Object.assign(new Error(`${shown} is not for agents in a process of their own`), {
+    code: "ERR_ACCESS_DENIED",
+  });
+}
+
+/** Has every use of `target[name]` fail from now on, by Node's own code too. `shown` is what it is called. */
+export function refuse(target: object, name: string, shown: string): void {
   // A function, not an arrow: `new` of it is refused in the same words.
-  const value = function refused(): never {
-    throw Object.assign(new Error(`${shown} is not for agents in a process of their own`), {
-      code: "ERR_ACCESS_DENIED",
-    });
-  };
-  Object.defineProperty(target, name, { value, writable: false, configurable: false, enumerable: true });
+  replace(target, name, function refused(): never {
+    throw refusal(shown);
+  });
+}
+
+export function replace(target: object, name: string, value: unknown): void {
+  // What stood here is out of reach for good. Some packages put something of theirs in its place, and fail if they cannot.
+  Object.defineProperty(target, name, { value, writable: true, configurable: true, enumerable: true });
 }

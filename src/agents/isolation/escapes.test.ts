@@ -3,6 +3,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { defineIsolatedAgent } from "./define-isolated-agent.ts";
 import * as agents from "./test-escapes.ts";
 import { eventsOf, failureOf, firstOf, isAlive, startRuntime, type TestRuntime } from "./test-runtime.ts";
 
@@ -32,7 +33,7 @@ async function tryAll(
 }
 
 const REFUSED =
-  /^PERMISSION_DENIED$|^ERR_(ACCESS_DENIED|DLOPEN_DISABLED|UNKNOWN_BUILTIN_MODULE|UNSUPPORTED_DIR_IMPORT)$|^TypeError: Cannot destructure/;
+  /^PERMISSION_DENIED$|^EACCES$|^ERR_(ACCESS_DENIED|DLOPEN_DISABLED|UNKNOWN_BUILTIN_MODULE|UNSUPPORTED_DIR_IMPORT)$|^TypeError: Cannot destructure/;
 
 /** Those that were not refused, with what they got. */
 function successes(outcomes: Outcomes): unknown {
@@ -40,7 +41,7 @@ function successes(outcomes: Outcomes): unknown {
 }
 
 describe("an isolated agent that tries to get out", () => {
-  it("[attack-raw-fs] reads and writes nothing that its lease does not name", async () => {
+  it("[attack-raw-fs] [attack-moved-directory] [attack-unix-socket] reads and writes nothing that its lease does not name", async () => {
     const runtime = await startRuntime(ALL);
     const directory = await temporaryDirectory();
     const granted = join(directory, "granted");
@@ -97,6 +98,26 @@ describe("an isolated agent that tries to get out", () => {
     expect(beside).toEqual({ "read a file": { got: "content" } });
   });
 
+  it("[attack-named-data] reaches no data of the runtime by naming it, or by a link to what holds it", async () => {
+    const directory = await temporaryDirectory();
+    const data = join(directory, "data");
+    const module = join(directory, "agent.js");
+    await mkdir(join(directory, "node_modules"));
+    await symlink("..", join(directory, "node_modules", "itself"));
+    await writeFile(join(directory, "package.json"), '{"type":"module"}');
+    await writeFile(join(directory, "beside.txt"), "beside");
+    await writeFile(
+      module,
+      `import { defineAgent } from "leasehold"; import { readFileSync } from "node:fs";
+       const read = (url) => { try { return readFileSync(url, "latin1").slice(0, 6); } catch ({ code }) { return code; } };
+       export const agent = defineAgent({ name: "reading", version: "1.0.0", run: () => [
+         read(new URL("./data/leasehold.db", import.meta.url)), read(new URL("./beside.txt", import.meta.url)),
+       ] });`,
+    );
+    const { submit } = await startRuntime([defineIsolatedAgent({ name: "reading", version: "1.0.0", module })], data);
+    expect(await (await submit("reading")).result()).toEqual(["ERR_ACCESS_DENIED", "beside"]);
+  });
+
   it("[attack-environment-theft] has an empty environment, and no way to the runtime's", async () => {
     const runtime = await startRuntime(ALL);
     // Not even under a lease of everything.
@@ -105,7 +126,7 @@ describe("an isolated agent that tries to get out", () => {
     expect(successes(await tryAll(runtime, ["read a file"], "/proc/self/environ", lease))).toEqual([]);
   });
 
-  it("[attack-fork-bomb] starts no process, no thread, no other program, no addon", async () => {
+  it("[attack-fork-bomb] [attack-unstarted-process] starts no process, no thread, no other program, no addon", async () => {
     const runtime = await startRuntime(ALL);
     const names = named(/process$|never started|spawn|fork|thread|program|addon|WASI|binding/);
     const lease = { "fs.read": ["/**"], "fs.write": ["/**"] };
@@ -145,13 +166,19 @@ describe("an isolated agent that tries to get out", () => {
     await vi.waitFor(() => expect(isAlive(pid)).toBe(false), 10_000);
   });
 
-  it("can still reach the network, which Node 24 does not confine", async () => {
+  it("[attack-raw-network] has no network where its lease grants nothing to use it for", async () => {
+    const runtime = await startRuntime(ALL);
+    const names = named(/TCP|UDP|look up/);
+    expect(successes(await tryAll(runtime, names, "", { "fs.read": ["/**"] }))).toEqual([]);
+  });
+
+  it("can still reach all of the network where its lease grants some of it", async () => {
     const server = createServer((socket) => socket.end());
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     onTestFinished(() => void server.close());
     const { submit } = await startRuntime(ALL);
     const { port } = server.address() as { port: number };
-    const lease = { "net.fetch": ["**"] };
+    const lease = { "net.fetch": ["https://example.com/**"] };
     expect(await (await submit("networking", port, { lease })).result()).toBe("connected");
   });
 });
@@ -188,6 +215,8 @@ const FORGED: readonly (readonly [what: string, line: string])[] = [
   ["a call of a host's own", call("signal")],
   ["a child that it has not", call("cancelChild", "job_01M7ZBN8X371BKFDKZF5TZEVKR", "x")],
   ["a step that is no text", call("recordStep", { toString: 1 }, 5)],
+  ["a step of too long a name", call("recordStep", "n".repeat(257), null)],
+  ["a type that is no text", JSON.stringify({ type: { toString: 1 } })],
   ["an unknown type", JSON.stringify({ type: "start" })],
 ];
 

@@ -4,30 +4,72 @@
  */
 import type { DelegatedJob, DelegateRequest, JobHost } from "../../kernel/agents-port.ts";
 import type { Amounts } from "../../kernel/authority/amounts.ts";
+import type { PermissionAsk } from "../../kernel/authority/permission-ask.ts";
+import { MAX_STEP_LENGTH } from "../../kernel/job/attempt.ts";
 import type { Metric } from "../../kernel/job/metric.ts";
 import type { ReservationHandle } from "../../kernel/job/reservations.ts";
+import { Turnstile } from "../../kernel/turnstile.ts";
 import { labelOf, refOf } from "../artifacts.ts";
+import { requestResolved } from "../request-permission.ts";
+import { collect } from "./content.ts";
 import type { ToldValue } from "./remote-host.ts";
 import { membersOf, requireOptionalText, requireText, Violation } from "./violation.ts";
 
 /**
  * @param content reads what goes along with the call, piece by piece. To be called once at most.
+ * @param send sends bytes ahead of the answer, as fast as the process takes them. To be called once at most.
  * @throws Violation for arguments that the context of an honest agent does not send.
  */
-export type HostCall = (args: readonly unknown[], content: () => AsyncIterable<Uint8Array>) => unknown;
+export type HostCall = (
+  args: readonly unknown[],
+  content: () => AsyncIterable<Uint8Array>,
+  send: (bytes: Uint8Array) => Promise<void>,
+) => unknown;
+
+/**
+ * Calls that may take as long as the job, waiting for other jobs or for what the process sends later. Of all others a few go
+ * on at a time.
+ */
+export const LASTING_CALLS: ReadonlySet<string> = new Set([
+  "putArtifact",
+  "recordLongStep",
+  "childResult",
+  "cancelChild",
+  "requestPermission",
+]);
+
+/** Longest name of a step, as in `ctx.step`. */
+const MAX_STEP_NAME_LENGTH = 256;
+/** UTF-8 of the longest value of a step. */
+const MAX_STEP_BYTES = MAX_STEP_LENGTH * 3;
+/** A longer result of a child is sent as bytes, in UTF-16 units. */
+const MAX_TOLD_LENGTH = 262_144;
 
 export function createHostCalls(host: JobHost): Readonly<Record<string, HostCall>> {
   const reservations = new Map<string, ReservationHandle>();
   const children = new Map<string, DelegatedJob>();
+  /** What is held in memory whole goes one by one. */
+  const large = new Turnstile(1);
 
   return {
-    check: ([namespace, target]) =>
-      host.guard.check({ namespace: requireText(namespace, "namespace"), target: requireText(target, "target") }),
+    check: ([namespace, target, operation, digest]) => {
+      const text = optionalText(digest, "digest");
+      return host.guard.check({
+        namespace: requireText(namespace, "namespace"),
+        target: requireText(target, "target"),
+        ...(absent(operation) ? {} : { operation: requireText(operation, "operation") }),
+        ...(text === undefined ? {} : { digest: () => text }),
+      });
+    },
+    // The host checks every member.
+    requestPermission: ([ask]) =>
+      requestResolved((asked) => host.requestPermission(asked), membersOf(ask, "ask") as unknown as PermissionAsk),
     flush: () => host.flush(),
     // The host checks every member, and writes the event from what it checked.
     report: ([metric]) => host.report(membersOf(metric, "metric") as unknown as Metric),
-    recordStep: ([name, value]) =>
-      host.recordStep(requireText(name, "name"), value === null ? null : requireText(value, "value")),
+    recordStep: ([name, value]) => host.recordStep(stepName(name), value === null ? null : requireText(value, "value")),
+    recordLongStep: ([name], content) =>
+      large.run(async () => host.recordStep(stepName(name), (await collect(content(), MAX_STEP_BYTES)).toString())),
 
     putArtifact: ([name, contentType], content) => {
       const label = labelOf({
@@ -57,7 +99,11 @@ export function createHostCalls(host: JobHost): Readonly<Record<string, HostCall
       children.set(jobId, child);
       return { jobId, delegateId, agent };
     },
-    childResult: async ([id]) => told(await known(children, id, "child").result()),
+    async childResult([id], _content, send) {
+      const child = known(children, id, "child");
+      await child.ended?.();
+      return await large.run(async () => told(await child.result(), send));
+    },
     cancelChild: ([id, reason]) => known(children, id, "child").cancel(optionalText(reason, "reason")),
   };
 }
@@ -80,8 +126,20 @@ function requestOf(value: unknown): DelegateRequest {
   };
 }
 
-function told(value: unknown): ToldValue {
-  return value instanceof Uint8Array ? { base64: Buffer.from(value).toString("base64") } : { value };
+async function told(value: unknown, send: (bytes: Uint8Array) => Promise<void>): Promise<ToldValue> {
+  if (value instanceof Uint8Array) {
+    await send(value);
+    return { sent: "bytes" };
+  }
+  if (typeof value !== "string" || value.length <= MAX_TOLD_LENGTH) return { value };
+  await send(Buffer.from(value));
+  return { sent: "text" };
+}
+
+function stepName(value: unknown): string {
+  const name = requireText(value, "name");
+  if (name.length > MAX_STEP_NAME_LENGTH) throw new Violation("a step with too long a name");
+  return name;
 }
 
 /** An argument that was left out arrives as `null`. */

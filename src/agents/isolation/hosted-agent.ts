@@ -6,17 +6,24 @@ import type { AgentReturn, JobHost } from "../../kernel/agents-port.ts";
 import type { Metric } from "../../kernel/job/metric.ts";
 import { CodedError } from "../../protocol/errors.ts";
 import { toJobFailure } from "../agent-error.ts";
+import { cutBytes } from "../characters.ts";
 import { inlineReturn } from "../inline-return.ts";
 import { STREAM_BEGUN } from "../steps.ts";
 import { createEventCheck, type EventCheck, errorBody } from "./event-check.ts";
-import { createHostCalls, type HostCall } from "./host-calls.ts";
+import { createHostCalls, type HostCall, LASTING_CALLS } from "./host-calls.ts";
 import type { LineWriter } from "./lines.ts";
-import { MAX_REPLY_LENGTH, type ToAgent } from "./messages.ts";
+import { MAX_LINE_LENGTH, MAX_REPLY_LENGTH, MAX_SENT_BYTES, PIECE_BYTES, type ToAgent } from "./messages.ts";
 import { fromPipeError, toPipeError } from "./pipe-error.ts";
 import { type Members, membersOf, requireOptionalText, requireText, Violation } from "./violation.ts";
 
 /** Calls a process may have under way. A context has one for each thing its agent waits for. */
 const MAX_CALLS = 100_000;
+/** Calls carried out at a time, but for those that last: nothing more is read while there are as many. */
+const MAX_CALLS_AT_ONCE = 256;
+/** Length of all calls under way, in UTF-16 units: their arguments are held. Nothing more is read while it is reached. */
+const MAX_HELD_LENGTH = 4_194_304;
+/** The same for calls that last. Beyond it the job ends: whoever waits for them may wait for what comes after them. */
+const MAX_LASTING_LENGTH = 33_554_432;
 /** Longest summary, in UTF-16 units, as in `ResultStream.end`. */
 const MAX_SUMMARY_LENGTH = 65_536;
 
@@ -42,6 +49,10 @@ export class HostedAgent {
   readonly #events: EventCheck;
   readonly #calls: Readonly<Record<string, HostCall>>;
   readonly #underWay = new Set<number>();
+  #atOnce = 0;
+  #held = 0;
+  #lasting = 0;
+  #roomForCalls: PromiseWithResolvers<void> | undefined;
   readonly #pieces = new Map<number, WantedPiece>();
   readonly #outcome = Promise.withResolvers<AgentReturn>();
   #over = false;
@@ -89,6 +100,7 @@ export class HostedAgent {
 
   #take(line: string): Promise<void> | undefined {
     if (this.#over) return undefined;
+    if (line.length > MAX_LINE_LENGTH) throw new Violation(`a line of more than ${MAX_LINE_LENGTH} characters`);
     const message = parse(line);
     switch (message.type) {
       case "append":
@@ -96,8 +108,7 @@ export class HostedAgent {
       case "report":
         return this.#unlessStopped(() => this.#host.report(membersOf(message.metric, "metric") as unknown as Metric));
       case "call":
-        this.#call(message);
-        return undefined;
+        return this.#call(message, line.length);
       case "piece":
         this.#takePiece(message);
         return undefined;
@@ -110,7 +121,7 @@ export class HostedAgent {
         this.#outcome.reject(failureOf(message.error));
         return undefined;
       default:
-        throw new Violation(`a message of type ${String(message.type).slice(0, 64)}`);
+        throw new Violation(`a message of type ${requireText(message.type, "type").slice(0, 64)}`);
     }
   }
 
@@ -131,7 +142,7 @@ export class HostedAgent {
     }
   }
 
-  #call({ id, method, args }: Members): void {
+  #call({ id, method, args }: Members, length: number): Promise<void> | undefined {
     if (typeof id !== "number" || !Number.isSafeInteger(id) || this.#underWay.has(id))
       throw new Violation("a wrong call id");
     if (this.#underWay.size >= MAX_CALLS) throw new Violation(`more than ${MAX_CALLS} calls under way`);
@@ -140,8 +151,38 @@ export class HostedAgent {
     const run = Object.hasOwn(this.#calls, name) ? this.#calls[name] : undefined;
     if (run === undefined) throw new Violation(`a call of ${name.slice(0, 64)}`);
     if (name === "recordStep" && args[0] === STREAM_BEGUN) this.#streamBegun = true;
+    const lasts = LASTING_CALLS.has(name) || name.startsWith("fs.");
+    if (lasts && this.#lasting + length > MAX_LASTING_LENGTH)
+      throw new Violation(`calls under way of more than ${MAX_LASTING_LENGTH} characters`);
     this.#underWay.add(id);
-    void this.#answer(id, async () => await run(args, () => this.#contentOf(id)));
+    this.#weigh(lasts, 1, length);
+    const answered = this.#answer(id, async () =>
+      run(
+        args,
+        () => this.#contentOf(id),
+        (bytes) => this.#sendPieces(id, bytes),
+      ),
+    );
+    void answered.then(() => this.#weigh(lasts, -1, -length));
+    if (lasts || this.#hasRoomForCalls) return undefined;
+    this.#roomForCalls ??= Promise.withResolvers();
+    return this.#roomForCalls.promise;
+  }
+
+  get #hasRoomForCalls(): boolean {
+    return this.#over || (this.#atOnce < MAX_CALLS_AT_ONCE && this.#held < MAX_HELD_LENGTH);
+  }
+
+  #weigh(lasts: boolean, count: number, length: number): void {
+    if (lasts) {
+      this.#lasting += length;
+      return;
+    }
+    this.#atOnce += count;
+    this.#held += length;
+    if (!this.#hasRoomForCalls) return;
+    this.#roomForCalls?.resolve();
+    this.#roomForCalls = undefined;
   }
 
   async #answer(id: number, run: () => Promise<unknown>): Promise<void> {
@@ -149,7 +190,7 @@ export class HostedAgent {
     try {
       const value = await run();
       text = `{"type":"reply","id":${id},"value":${JSON.stringify(value) ?? "null"}}`;
-      if (text.length > MAX_REPLY_LENGTH) throw tooLong(text.length);
+      if (text.length > MAX_REPLY_LENGTH) throw tooLong(text.length, MAX_REPLY_LENGTH);
     } catch (error) {
       if (error instanceof Violation) return this.end(violated(this.#agent, error));
       text = `{"type":"reply","id":${id},"error":${JSON.stringify(toPipeError(error))}}`;
@@ -176,6 +217,19 @@ export class HostedAgent {
     this.#behind = behind;
   }
 
+  /** Goes as fast as the process reads, in a turn of its own for each piece. */
+  async #sendPieces(id: number, bytes: Uint8Array): Promise<void> {
+    if (bytes.length > MAX_SENT_BYTES) throw tooLong(bytes.length, MAX_SENT_BYTES);
+    for (const piece of cutBytes(bytes, PIECE_BYTES)) {
+      while (this.#behind !== undefined && !this.#over) await this.#behind;
+      if (this.#over) return;
+      const { buffer, byteOffset, byteLength } = piece;
+      const data = Buffer.from(buffer, byteOffset, byteLength).toString("base64");
+      this.#sendText(`{"type":"data","id":${id},"data":"${data}"}`);
+    }
+    while (this.#behind !== undefined && !this.#over) await this.#behind;
+  }
+
   /** Asks for a piece only when there is room for it. */
   async *#contentOf(id: number): AsyncGenerator<Uint8Array, void, void> {
     for (;;) {
@@ -192,9 +246,10 @@ export class HostedAgent {
     const wanted = typeof id === "number" ? this.#pieces.get(id) : undefined;
     // Its artifact was given up, by a limit or a stop, while the piece was on its way; or nobody ever asked.
     if (wanted === undefined) return;
-    this.#pieces.delete(id as number);
+    // A violation leaves it to be rejected by the end, or whoever reads would wait for ever.
     if (error !== undefined) wanted.reject(failureOf(error));
     else wanted.resolve(data === null ? undefined : Buffer.from(requireText(data, "data"), "base64"));
+    this.#pieces.delete(id as number);
   }
 
   #returned({ result, streamed, summary }: Members): AgentReturn {
@@ -244,10 +299,10 @@ function parse(line: string): Members {
   }
 }
 
-function tooLong(length: number): CodedError {
+function tooLong(length: number, limit: number): CodedError {
   return new CodedError(
     "INVALID_REQUEST",
-    `the answer has ${length} characters of JSON, and at most ${MAX_REPLY_LENGTH} reach an agent in a process of its own`,
-    { details: { limit: MAX_REPLY_LENGTH } },
+    `the answer has a length of ${length}, and at most ${limit} reach an agent in a process of its own`,
+    { details: { limit } },
   );
 }

@@ -73,9 +73,9 @@ export async function runIsolated({
     traceParent: span?.traceparent.split("-").slice(2).join("-"),
     calls: createFileCalls(() => context.ctx.fs),
   });
-  if (isolation.isLoadedHere || definition.output === undefined || !("result" in returned)) return returned;
+  if (isolation.isLoadedHere || definition.output === undefined || "stream" in returned) return returned;
   // Of an agent whose code is not known here, nothing else has checked it by this schema.
-  const value: unknown = JSON.parse(returned.result ?? "null");
+  const value: unknown = returned.result === undefined ? undefined : JSON.parse(returned.result);
   const checked = await checkWithSchema(definition.output, value, { field: "output", agent, code: "INTERNAL_ERROR" });
   return inlineReturn(agent, checked);
 }

@@ -205,12 +205,15 @@ describe("an agent that the runtime never loads", () => {
     expect(await (await submit("undated", { year: 2026 })).result()).toEqual({ year: "2026" });
   });
 
-  it("cannot answer past its output schema", async () => {
+  it.each([
+    ["something else", "undated", "output.other"],
+    ["nothing", "silent", "output"],
+  ])("cannot answer past its output schema, with %s", async (_what, name, field) => {
     const output = z.object({ other: z.string() });
-    const { submit } = await startRuntime([defineIsolatedAgent({ ...spec, output })]);
-    expect(await failureOf(await submit("undated", { year: 2026 }))).toMatchObject({
+    const { submit } = await startRuntime([defineIsolatedAgent({ ...spec, name, output })]);
+    expect(await failureOf(await submit(name, { year: 2026 }))).toMatchObject({
       code: "INTERNAL_ERROR",
-      message: expect.stringContaining("output.other"),
+      message: expect.stringContaining(field),
     });
   });
 });

@@ -31,6 +31,18 @@ export async function findLeasePaths(
   return found;
 }
 
+/**
+ * @param paths as Node's `--allow-fs-…` takes them.
+ * @returns the same but for places within `apart`, which are walked around.
+ */
+export async function leaveOut(paths: readonly string[], apart: readonly string[]): Promise<readonly string[]> {
+  const left = paths.map(async (path) => {
+    if (path.endsWith("/*")) return await everythingIn(path.slice(0, -2), apart);
+    return isWithinAny(path, apart) ? [] : [path];
+  });
+  return (await Promise.all(left)).flat();
+}
+
 /** Node follows links without asking where they lead: a path with one on its way, or at its end, grants another place. */
 async function isStraight(path: string): Promise<boolean> {
   try {

@@ -48,12 +48,14 @@ export function createLineWriter(stream: Duplex): LineWriter {
 /**
  * Hands each line that comes in to `take`, in order; while a promise of `take` is open nothing more is read. Resolves at
  * the end of the stream.
+ * @param turn awaited after each piece that was read, so that whoever sends without end does not hold others up.
  * @throws LineError for a line longer than `maxBytes` or not in UTF-8; whatever `take` threw, and how the stream failed.
  */
 export async function readLines(
   stream: Duplex,
   maxBytes: number,
   take: (line: string) => Promise<void> | undefined,
+  turn?: () => Promise<void>,
 ): Promise<void> {
   const lines = new LineSplitter(maxBytes);
   for await (const piece of stream) {
@@ -61,5 +63,6 @@ export async function readLines(
       const taken = take(line);
       if (taken !== undefined) await taken;
     }
+    if (turn !== undefined) await turn();
   }
 }

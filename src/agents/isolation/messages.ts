@@ -7,10 +7,21 @@ import type { JobRecord } from "../../kernel/job/job-record.ts";
 import type { ModelPrices } from "../prices.ts";
 import type { PipeError } from "./pipe-error.ts";
 
+/** Argument of an agent's process that is kept off the network. */
+export const OFFLINE = "--offline";
 /** The pipe's file descriptor in the agent's process. */
 export const PIPE_FD = 3;
-/** Longest line an agent's process may send, in bytes: the longest value of a step, however it is escaped. */
-export const MAX_LINE_BYTES = 16_777_216;
+/**
+ * Longest line an agent's process may send, in UTF-16 units: a delegated input of 1 MiB and what stands around it. It is
+ * parsed in one go, while nobody else is heard; whatever is longer goes in pieces.
+ */
+export const MAX_LINE_LENGTH = 1_179_648;
+/** The same in bytes, of which a unit has three at most. */
+export const MAX_LINE_BYTES = MAX_LINE_LENGTH * 3;
+/** Content goes in pieces of so many bytes. */
+export const PIECE_BYTES = 262_144;
+/** Most bytes that go to an agent's process in pieces, as one answer. */
+export const MAX_SENT_BYTES = 67_108_864;
 /** Longest answer to an agent's process, in UTF-16 units of JSON text. A longer one becomes an error that says so. */
 export const MAX_REPLY_LENGTH = 67_108_864;
 
@@ -41,7 +52,9 @@ export type ToAgent =
   | { readonly type: "reply"; readonly id: number; readonly value?: unknown; readonly error?: PipeError }
   /** The counters as they are now. Comes before the answer to what moved them. */
   | { readonly type: "budget"; readonly view: BudgetView }
-  /** The next piece of the artifact that call `id` puts is wanted. */
+  /** A piece of what call `id` is answered, in base64. The answer itself follows the last one. */
+  | { readonly type: "data"; readonly id: number; readonly data: string }
+  /** The next piece of the content that goes with call `id` is wanted. */
   | { readonly type: "more"; readonly id: number }
   /** The job's signal aborts with this. */
   | { readonly type: "stop"; readonly error: PipeError };
@@ -51,7 +64,7 @@ export type FromAgent =
   | { readonly type: "append"; readonly kind: string; readonly name: string; readonly body: unknown }
   | { readonly type: "report"; readonly metric: unknown }
   | { readonly type: "call"; readonly id: number; readonly method: string; readonly args: readonly unknown[] }
-  /** A piece of an artifact in base64, its end (`null`), or why there is none to come. */
+  /** A piece of content in base64, its end (`null`), or why there is none to come. */
   | { readonly type: "piece"; readonly id: number; readonly data?: string | null; readonly error?: PipeError }
   | {
       readonly type: "returned";

@@ -6,7 +6,7 @@ const MODULE_FLAG =
   /^(?:-C|--conditions|--preserve-symlinks|--experimental-transform-types|--enable-source-maps)(?:$|=)/;
 /** These take a value, which may stand by itself. */
 const WITH_VALUE: readonly string[] = ["-C", "--conditions"];
-/** What a job may reach over a network for. Asked where Node can keep a process off it. */
+/** What a job may reach over a network for. */
 const NETWORK_NAMESPACES = /^(?:net\.fetch|model\.use|tool\.call|x-.*)$/;
 
 export interface NodeFlagOptions {
@@ -32,17 +32,21 @@ export function nodeFlags({ memoryMb, reads, writes, namespaces }: NodeFlagOptio
       { retryable: false },
     );
   }
-  const needsNetwork = namespaces.some((namespace) => NETWORK_NAMESPACES.test(namespace));
   return [
     "--permission",
     "--no-experimental-sqlite",
     ...(known.has("--disable-sigusr1") ? ["--disable-sigusr1"] : []),
-    ...(known.has("--allow-net") && needsNetwork ? ["--allow-net"] : []),
+    ...(known.has("--allow-net") && needsNetwork(namespaces) ? ["--allow-net"] : []),
     `--max-old-space-size=${memoryMb}`,
     ...moduleFlags(process.execArgv),
     ...reads.map((path) => `--allow-fs-read=${path}`),
     ...writes.map((path) => `--allow-fs-write=${path}`),
   ];
+}
+
+/** Whether the process of a job with these in its lease has a network at all. */
+export function needsNetwork(namespaces: readonly string[]): boolean {
+  return namespaces.some((namespace) => NETWORK_NAMESPACES.test(namespace));
 }
 
 function moduleFlags(flags: readonly string[]): readonly string[] {

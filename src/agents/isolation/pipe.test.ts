@@ -2,18 +2,21 @@
 import { duplexPair } from "node:stream";
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
+import type { Guard } from "../../kernel/authority/guard.ts";
+import type { PermissionAsk } from "../../kernel/authority/permission-ask.ts";
 import { createSystemWorld } from "../../platform/system-world.ts";
 import { CodedError } from "../../protocol/errors.ts";
 import type { AgentContext } from "../agent-context.ts";
 import { createContext } from "../context.ts";
 import { createTestHost, type TestHost, type TestHostOptions } from "../test-host.ts";
-import { createRemoteFiles } from "./file-calls.ts";
+import { createFileCalls, createRemoteFiles } from "./file-calls.ts";
 import { HostedAgent } from "./hosted-agent.ts";
 import { createLineWriter, readLines } from "./lines.ts";
-import { MAX_LINE_BYTES, MAX_REPLY_LENGTH, type ToAgent } from "./messages.ts";
+import { MAX_LINE_BYTES, MAX_SENT_BYTES, type ToAgent } from "./messages.ts";
 import { RemoteHost } from "./remote-host.ts";
 
-const { ids } = createSystemWorld();
+const { ids, timers } = createSystemWorld();
+const nextTurn = (): Promise<void> => new Promise((resolve) => timers.soon(resolve));
 
 interface Joined {
   readonly host: TestHost;
@@ -26,9 +29,7 @@ function join(options: TestHostOptions & { readonly host?: Partial<TestHost>; re
   const [here, there] = duplexPair();
   const host: TestHost = Object.assign(createTestHost(options), options.host);
   const files = options.files as AgentContext["fs"];
-  const calls = {
-    "fs.read": async ([path]: readonly unknown[]) => Buffer.from(await files.read(path as string)).toString("base64"),
-  };
+  const calls = createFileCalls(() => files);
   const hosted = new HostedAgent({
     host,
     writer: createLineWriter(here),
@@ -107,6 +108,42 @@ describe("a context across the pipe", () => {
     expect(ctx.budget.available("USD")).toBe("0.7");
   });
 
+  it("asks for permissions, and the guard is told of exact arguments only where it matters", async () => {
+    const asked: PermissionAsk[] = [];
+    const checks: unknown[] = [];
+    const guard: Guard = {
+      check({ target, operation, digest }) {
+        checks.push([target, operation, digest?.()]);
+        const isGranted = asked.some(({ resource, argsDigest }) => resource === target && argsDigest === digest?.());
+        if (target !== "allowed" && !isGranted) throw refusal("PERMISSION_DENIED");
+        return undefined;
+      },
+    };
+    const grant: TestHostOptions["grant"] = async (ask) => {
+      asked.push(ask);
+      return { permissionId: "p", leaseId: "l", expiresAt: 9, ...ask };
+    };
+    const files = { write: vi.fn(async () => {}) };
+    files.write.mockRejectedValueOnce(refusal("PERMISSION_DENIED"));
+    const { ctx } = join({ guard, grant, files });
+    await ctx.tool("allowed", 1, () => 2);
+    expect(checks).toEqual([
+      ["allowed", undefined, undefined],
+      ["allowed", undefined, undefined],
+    ]);
+    expect(await ctx.tool("refund", { amount: "50" }, () => "paid", { onDenied: "ask" })).toBe("paid");
+    expect(asked).toMatchObject([{ resource: "refund", operation: "call", args: { amount: "50" } }]);
+    await expect(ctx.tool("refund", { amount: "60" }, () => "paid")).rejects.toMatchObject({
+      code: "PERMISSION_DENIED",
+    });
+    await ctx.fs.write("/a/b", "content", { onDenied: "ask" });
+    expect(asked[1]).toMatchObject({ permission: "fs.write", resource: "/a/b", operation: "write" });
+    expect(files.write).toHaveBeenCalledTimes(2);
+    const own = { permission: "x-acme.db", resource: "orders", operation: "drop", args: { all: true } };
+    expect(await ctx.requestPermission(own)).toMatchObject({ permissionId: "p", expiresAt: 9 });
+    expect(asked[2]).toEqual(own);
+  });
+
   it("keeps artifacts, and gets back what reading them threw as it was", async () => {
     const { ctx, host } = join();
     const large = new Uint8Array(1_000_000).fill(7);
@@ -162,7 +199,10 @@ describe("a context across the pipe", () => {
 
   it("gets errors of the system as Node has them, and none that is too long", async () => {
     const error = Object.assign(new Error("no such file"), { code: "ENOENT", errno: -2, syscall: "open", path: "/a" });
-    const read = vi.fn().mockRejectedValueOnce(error).mockResolvedValueOnce(Buffer.alloc(MAX_REPLY_LENGTH));
+    const read = vi
+      .fn()
+      .mockRejectedValueOnce(error)
+      .mockResolvedValueOnce(Buffer.alloc(MAX_SENT_BYTES + 1));
     const { ctx } = join({ files: { read } });
     await expect(ctx.fs.read("/a")).rejects.toMatchObject({
       message: "no such file",
@@ -172,8 +212,60 @@ describe("a context across the pipe", () => {
     });
     await expect(ctx.fs.read("/a")).rejects.toMatchObject({
       code: "INVALID_REQUEST",
-      details: { limit: MAX_REPLY_LENGTH },
+      details: { limit: MAX_SENT_BYTES },
     });
+  });
+
+  it("[attack-held-answers] has one file at a time held for it, whole, however many it asks for", async () => {
+    let open = 0;
+    let most = 0;
+    const content = Buffer.from("é".repeat(300_000));
+    const hold = async (): Promise<Uint8Array> => {
+      most = Math.max(most, ++open);
+      await nextTurn();
+      open--;
+      return content;
+    };
+    const { ctx } = join({ files: { read: hold, write: hold, append: hold } });
+    const reads = Array.from({ length: 5 }, () => ctx.fs.readText("/a"));
+    const writes = Array.from({ length: 5 }, () => ctx.fs.write("/a", content));
+    await Promise.all(writes);
+    expect(await Promise.all(reads)).toEqual(Array.from({ length: 5 }, () => content.toString()));
+    expect(most).toBe(1);
+  });
+
+  it("records long values of steps, and is told long results of children, in pieces", async () => {
+    const value = "\u0000é😀".repeat(150_000);
+    const { ctx, host } = join({
+      host: {
+        delegate: async () => ({
+          jobId: "job_1",
+          delegateId: "d",
+          agent: "other@1.0.0",
+          result: async () => value,
+          cancel: async () => {},
+        }),
+      },
+    });
+    expect(await ctx.step("long", () => value)).toBe(value);
+    expect(host.steps.get("long")).toBe(JSON.stringify(value));
+    expect(await (await ctx.delegate("other", null)).result()).toBe(value);
+    await expect(ctx.step("longer", () => "x".repeat(5_000_000))).rejects.toMatchObject({ code: "INVALID_REQUEST" });
+    await expect(ctx.delegate("other", "x".repeat(2_000_000))).rejects.toMatchObject({ code: "INVALID_REQUEST" });
+  });
+
+  it("has a few things done for it at a time, and the rest in its order", async () => {
+    let under = 0;
+    let most = 0;
+    const recordStep = async (): Promise<void> => {
+      most = Math.max(most, ++under);
+      await nextTurn();
+      under--;
+    };
+    const { remote, hosted } = join({ host: { recordStep } });
+    hosted.outcome.catch(() => {});
+    await Promise.all(Array.from({ length: 2_000 }, (_, index) => remote.recordStep(`${index}`, null)));
+    expect(most).toBeLessThanOrEqual(300);
   });
 
   it("waits where the job's log has no room, and goes on in order", async () => {
@@ -209,6 +301,16 @@ describe("what an agent's process returns", () => {
   });
 
   it.each([
+    ["a call that grants", { type: "call", id: 1, method: "grantPermission", args: [{ permission: "perm_1" }] }],
+    [
+      "an event of a decision",
+      { type: "append", kind: "vendor", name: "x-leasehold.permission", body: { state: "granted" } },
+    ],
+  ])("cannot be %s [attack-grant-own]", async (_what, line) => {
+    await expect(take(line)).rejects.toMatchObject({ name: "Violation" });
+  });
+
+  it.each([
     ["too long a value", { type: "returned", result: "x".repeat(1_048_577) }, "INTERNAL_ERROR"],
     ["a stream that never was", { type: "returned", streamed: true }, undefined],
     ["an error of no code", { type: "failed", error: { code: "MINE", message: "", retryable: true } }, undefined],
@@ -219,6 +321,31 @@ describe("what an agent's process returns", () => {
   it("cannot be a whole result after chunks of an earlier attempt", async () => {
     const steps = new Map([["", "res_01"]]);
     await expect(take({ type: "returned", result: 1 }, { steps })).rejects.toMatchObject({ name: "Violation" });
+  });
+
+  it.each([
+    ["no data", { type: "piece", id: 1 }],
+    ["an error that is none", { type: "piece", id: 1, error: {} }],
+  ])("leaves nobody waiting for its content after %s", async (_what, line) => {
+    const read = Promise.withResolvers<unknown>();
+    const putArtifact: TestHost["putArtifact"] = async (_label, content) => {
+      read.resolve(Array.fromAsync(content));
+      return (await read.promise) as never;
+    };
+    const { hosted } = join({ host: { putArtifact } });
+    hosted.take(JSON.stringify({ type: "call", id: 1, method: "putArtifact", args: ["a", "text/plain"] }));
+    expect(() => hosted.take(JSON.stringify(line))).toThrow();
+    hosted.end(new Error("over"));
+    await expect(read.promise).rejects.toThrow("over");
+  });
+
+  it("[attack-held-arguments] cannot be arguments without end, of calls that last", () => {
+    const { hosted } = join();
+    const args = ["a", "text/plain", "x".repeat(1_000_000)];
+    expect(() => {
+      for (let id = 1; id <= 40; id++) hosted.take(JSON.stringify({ type: "call", id, method: "putArtifact", args }));
+    }).toThrow("calls under way");
+    hosted.end(new Error("over"));
   });
 
   it("is an error within the bounds of one", async () => {

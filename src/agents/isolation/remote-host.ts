@@ -5,17 +5,19 @@
 import type { AppendedKind, DelegatedJob, DelegateRequest, JobHost } from "../../kernel/agents-port.ts";
 import type { Amounts } from "../../kernel/authority/amounts.ts";
 import type { BudgetView } from "../../kernel/authority/budget-view.ts";
-import type { Guard } from "../../kernel/authority/guard.ts";
+import type { Guard, Operation } from "../../kernel/authority/guard.ts";
+import type { Grant, PermissionAsk } from "../../kernel/authority/permission-ask.ts";
 import type { ArtifactLabel } from "../../kernel/job/artifacts.ts";
-import { MAX_ENTRY_LENGTH } from "../../kernel/job/attempt.ts";
+import { MAX_ENTRY_LENGTH, MAX_STEP_LENGTH } from "../../kernel/job/attempt.ts";
 import type { JobRecord } from "../../kernel/job/job-record.ts";
 import { isCost, type Metric, metricBody } from "../../kernel/job/metric.ts";
 import type { ReservationHandle } from "../../kernel/job/reservations.ts";
 import type { ArtifactRow } from "../../kernel/ports.ts";
 import { CodedError } from "../../protocol/errors.ts";
 import { toJobFailure } from "../agent-error.ts";
+import { cutBytes } from "../characters.ts";
 import type { LineWriter } from "./lines.ts";
-import type { FromAgent, ToAgent } from "./messages.ts";
+import { type FromAgent, MAX_LINE_LENGTH, PIECE_BYTES, type ToAgent } from "./messages.ts";
 import { fromPipeError } from "./pipe-error.ts";
 
 const ignore = (): void => {};
@@ -27,6 +29,19 @@ interface Content {
   failure?: { readonly error: unknown };
 }
 
+/** A longer value of a step goes in pieces, in UTF-16 units. */
+const MAX_VALUE_LENGTH = 262_144;
+
+/** What a call is answered: a value, after any number of bytes. */
+interface Answer {
+  readonly value: unknown;
+  readonly bytes: Buffer;
+}
+
+interface OpenCall extends PromiseWithResolvers<Answer> {
+  readonly received: Uint8Array[];
+}
+
 export class RemoteHost implements JobHost {
   readonly job: JobRecord;
   readonly attempt: number;
@@ -35,7 +50,7 @@ export class RemoteHost implements JobHost {
   readonly budget: JobHost["budget"];
   readonly #writer: LineWriter;
   readonly #controller = new AbortController();
-  readonly #calls = new Map<number, PromiseWithResolvers<unknown>>();
+  readonly #calls = new Map<number, OpenCall>();
   readonly #contents = new Map<number, Content>();
   #budget: BudgetView;
   #nextCall = 1;
@@ -51,7 +66,7 @@ export class RemoteHost implements JobHost {
     this.steps = steps;
     this.#writer = writer;
     this.#budget = start.budget;
-    this.guard = { check: ({ namespace, target }) => this.call<void>("check", [namespace, target]) };
+    this.guard = { check: (operation) => this.#check(operation) };
     this.budget = { view: () => this.#budget };
   }
 
@@ -61,20 +76,14 @@ export class RemoteHost implements JobHost {
 
   append(kind: AppendedKind, name: string, body: string): Promise<void> | undefined {
     this.#assertRunning();
-    if (body.length > MAX_ENTRY_LENGTH) {
-      throw new CodedError(
-        "INVALID_REQUEST",
-        `a ${name} event of ${body.length} characters; at most ${MAX_ENTRY_LENGTH} fit one event`,
-        { details: { field: "body", limit: MAX_ENTRY_LENGTH } },
-      );
-    }
+    assertEntryLength(name, body);
     return this.#writer.send(`{"type":"append","kind":"${kind}","name":${JSON.stringify(name)},"body":${body}}`);
   }
 
   report(metric: Metric): Promise<void> | undefined {
     this.#assertRunning();
     // Wrong ones are refused here, as they would be in one process: at once.
-    metricBody(metric);
+    assertEntryLength("metric", metricBody(metric));
     // What moves counters is waited for, so that `budget.view()` tells of it.
     return isCost(metric.name) ? this.call<void>("report", [metric]) : this.#send({ type: "report", metric });
   }
@@ -97,32 +106,45 @@ export class RemoteHost implements JobHost {
     const child = await this.call<Pick<DelegatedJob, "jobId" | "delegateId" | "agent">>("delegate", [request]);
     return {
       ...child,
-      result: async () => contentOf(await this.call<ToldValue>("childResult", [child.jobId])),
+      result: async () => contentOf(await this.ask("childResult", [child.jobId])),
       cancel: (reason) => this.call("cancelChild", [child.jobId, reason]),
     };
   }
 
+  requestPermission(ask: PermissionAsk): Promise<Grant> {
+    return this.call("requestPermission", [ask]);
+  }
+
   recordStep(name: string, value: string | null): Promise<void> {
-    return this.call("recordStep", [name, value]);
+    if (value === null || value.length <= MAX_VALUE_LENGTH) return this.call("recordStep", [name, value]);
+    if (value.length > MAX_STEP_LENGTH) throw tooLong("step.value", `has ${value.length}`, MAX_STEP_LENGTH);
+    return this.call("recordLongStep", [name], inPieces(value));
   }
 
   async putArtifact({ name, contentType }: ArtifactLabel, content: AsyncIterable<Uint8Array>): Promise<ArtifactRow> {
     return await this.call<ArtifactRow>("putArtifact", [name, contentType], content);
   }
 
+  /** As `ask`, for the value alone. */
+  async call<Result>(method: string, args: readonly unknown[], content?: AsyncIterable<Uint8Array>): Promise<Result> {
+    return (await this.ask(method, args, content)).value as Result;
+  }
+
   /**
    * Asks the runtime to carry out `method`, which reads `content` piece by piece.
-   * @throws what it threw there; what reading `content` threw, as it is.
+   * @throws what it threw there; what reading `content` threw, as it is; INVALID_REQUEST for arguments that are too long.
    */
-  async call<Result>(method: string, args: readonly unknown[], content?: AsyncIterable<Uint8Array>): Promise<Result> {
+  async ask(method: string, args: readonly unknown[], content?: AsyncIterable<Uint8Array>): Promise<Answer> {
     const id = this.#nextCall++;
-    const call = Promise.withResolvers<unknown>();
+    const line = JSON.stringify({ type: "call", id, method, args } satisfies FromAgent);
+    if (line.length > MAX_LINE_LENGTH) throw tooLong(method, `was given ${line.length}`, MAX_LINE_LENGTH);
+    const call = { ...Promise.withResolvers<Answer>(), received: [] };
     this.#calls.set(id, call);
     const source: Content | undefined = content && { pieces: content[Symbol.asyncIterator]() };
     if (source !== undefined) this.#contents.set(id, source);
-    this.#send({ type: "call", id, method, args });
+    this.#writer.send(line);
     try {
-      return (await call.promise) as Result;
+      return await call.promise;
     } catch (error) {
       throw source?.failure === undefined ? error : source.failure.error;
     } finally {
@@ -137,10 +159,13 @@ export class RemoteHost implements JobHost {
       case "reply": {
         const call = this.#calls.get(message.id);
         this.#calls.delete(message.id);
-        if (message.error === undefined) call?.resolve(message.value);
+        if (message.error === undefined) call?.resolve({ value: message.value, bytes: Buffer.concat(call.received) });
         else call?.reject(fromPipeError(message.error));
         return;
       }
+      case "data":
+        this.#calls.get(message.id)?.received.push(Buffer.from(message.data, "base64"));
+        return;
       case "budget":
         this.#budget = message.view;
         return;
@@ -149,6 +174,17 @@ export class RemoteHost implements JobHost {
         return;
       case "stop":
         this.#controller.abort(fromPipeError(message.error));
+    }
+  }
+
+  /** Arguments are digested only for what the lease does not cover: a grant may be bound to them. */
+  async #check({ namespace, target, operation, digest }: Operation): Promise<void> {
+    try {
+      await this.call<void>("check", [namespace, target, operation]);
+    } catch (refusal) {
+      const isDenied = refusal instanceof CodedError && refusal.code === "PERMISSION_DENIED";
+      if (!isDenied || digest === undefined) throw refusal;
+      await this.call<void>("check", [namespace, target, operation, digest()]);
     }
   }
 
@@ -177,9 +213,32 @@ export class RemoteHost implements JobHost {
   }
 }
 
-/** A value that JSON holds, or bytes. */
-export type ToldValue = { readonly value?: unknown } | { readonly base64: string };
+/** A value that JSON holds, or what the bytes are that were sent ahead of it. */
+export type ToldValue = { readonly value?: unknown } | { readonly sent: "bytes" | "text" };
 
-function contentOf(told: ToldValue): unknown {
-  return "base64" in told ? new Uint8Array(Buffer.from(told.base64, "base64")) : told.value;
+function contentOf({ value, bytes }: Answer): unknown {
+  const told = value as ToldValue;
+  if (!("sent" in told)) return told.value;
+  return told.sent === "text" ? bytes.toString() : new Uint8Array(bytes);
+}
+
+function assertEntryLength(name: string, body: string): void {
+  if (body.length <= MAX_ENTRY_LENGTH) return;
+  throw new CodedError(
+    "INVALID_REQUEST",
+    `a ${name} event of ${body.length} characters; at most ${MAX_ENTRY_LENGTH} fit one event`,
+    { details: { field: "body", limit: MAX_ENTRY_LENGTH } },
+  );
+}
+
+function tooLong(field: string, what: string, limit: number): CodedError {
+  return new CodedError(
+    "INVALID_REQUEST",
+    `${field} ${what} characters of JSON; at most ${limit} go to the runtime from an agent in a process of its own`,
+    { details: { field, limit } },
+  );
+}
+
+async function* inPieces(text: string): AsyncGenerator<Uint8Array, void, void> {
+  yield* cutBytes(Buffer.from(text), PIECE_BYTES);
 }

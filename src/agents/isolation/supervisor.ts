@@ -11,6 +11,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import type { AgentReturn, JobHost } from "../../kernel/agents-port.ts";
 import { leaseOf } from "../../kernel/authority/lease.ts";
 import type { Log } from "../../platform/log.ts";
+import { RoundRobin } from "../../platform/round-robin.ts";
 import type { Timers } from "../../platform/world.ts";
 import { CodedError } from "../../protocol/errors.ts";
 import { LineError } from "../../transports/line-splitter.ts";
@@ -18,12 +19,12 @@ import { AgentOutput } from "./agent-output.ts";
 import type { HostCall } from "./host-calls.ts";
 import { HostedAgent, violated } from "./hosted-agent.ts";
 import type { Isolation } from "./isolation-spec.ts";
-import { findLeasePaths } from "./lease-paths.ts";
+import { findLeasePaths, leaveOut } from "./lease-paths.ts";
 import { createLineWriter, readLines } from "./lines.ts";
 import { createMemoryWatch } from "./memory-watch.ts";
-import { MAX_LINE_BYTES, PIPE_FD, type ToldSettings } from "./messages.ts";
+import { MAX_LINE_BYTES, OFFLINE, PIPE_FD, type ToldSettings } from "./messages.ts";
 import { findModuleReads } from "./module-reads.ts";
-import { nodeFlags } from "./node-flags.ts";
+import { needsNetwork, nodeFlags } from "./node-flags.ts";
 import { createOrphanWatch } from "./orphan-watch.ts";
 import { toPipeError } from "./pipe-error.ts";
 import { Violation } from "./violation.ts";
@@ -73,6 +74,8 @@ export function createSupervisor({ timers, log, apart }: SupervisorOptions): Sup
   /** By definition, since a later one may have been loaded from other source: each is looked at once. */
   const moduleReads = new WeakMap<Isolation, Promise<readonly string[]>>();
   const alive = new Set<ChildProcess>();
+  /** One piece of one pipe in each turn of the event loop: however much they send, the runtime hears others. */
+  const turns = new RoundRobin<HostedAgent>(timers);
   let isClosed = false;
 
   function readsOf(isolation: Isolation, module: string): Promise<readonly string[]> {
@@ -83,28 +86,31 @@ export function createSupervisor({ timers, log, apart }: SupervisorOptions): Sup
     return found;
   }
 
-  async function flagsFor({ isolation, host }: IsolatedRun, module: string): Promise<readonly string[]> {
+  async function argumentsFor({ isolation, host }: IsolatedRun, module: string): Promise<readonly string[]> {
     const grants = leaseOf(host.job)?.grants ?? {};
     // By their real paths too, which are known only once they are there.
     const real = await Promise.all(apart.map((path) => realpath(path).catch(() => path)));
     const left = [...apart, ...real];
     const [reads, leased, writes] = await Promise.all([
-      readsOf(isolation, module),
+      // What a module's source names, or a link among its packages leads to, may be the runtime's data too.
+      readsOf(isolation, module).then((reads) => leaveOut(reads, left)),
       findLeasePaths(grants["fs.read"] ?? [], left),
       findLeasePaths(grants["fs.write"] ?? [], left),
     ]);
     const { memoryMb } = isolation;
-    return nodeFlags({ memoryMb, reads: [...reads, ...leased], writes, namespaces: Object.keys(grants) });
+    const namespaces = Object.keys(grants);
+    const flags = nodeFlags({ memoryMb, reads: [...reads, ...leased], writes, namespaces });
+    return [...flags, ENTRY, ...(needsNetwork(namespaces) ? [] : [OFFLINE])];
   }
 
   async function run(run: IsolatedRun): Promise<AgentReturn> {
     const { agent, isolation, host } = run;
     const module = await moduleOf(agent, isolation.module);
-    const flags = await flagsFor(run, module);
+    const commandLine = await argumentsFor(run, module);
     host.signal.throwIfAborted();
     if (isClosed) throw new CodedError("INTERNAL_ERROR", "the runtime is closing");
     if (alive.size >= MAX_PROCESSES) throw tooManyProcesses(agent);
-    const child = start(agent, flags);
+    const child = start(agent, commandLine);
     if (child.pid === undefined) {
       throw await new Promise<unknown>((resolve) =>
         child.once("error", (cause) => resolve(startFailure(agent, cause))),
@@ -148,7 +154,12 @@ export function createSupervisor({ timers, log, apart }: SupervisorOptions): Sup
       host.signal.removeEventListener("abort", stop);
     });
 
-    void readLines(pipe, MAX_LINE_BYTES, (line) => hosted.take(line))
+    void readLines(
+      pipe,
+      MAX_LINE_BYTES,
+      (line) => hosted.take(line),
+      () => turns.next(hosted),
+    )
       .catch((error: unknown) => {
         if (error instanceof CodedError) hosted.end(error);
         else if (error instanceof Violation || error instanceof LineError) hosted.end(violated(agent, error));
@@ -216,9 +227,9 @@ function endOf(child: ChildProcess): Promise<ProcessEnd> {
   return new Promise((resolve) => child.once("exit", (code, signal) => resolve({ code, signal })));
 }
 
-function start(agent: string, flags: readonly string[]): ChildProcess {
+function start(agent: string, commandLine: readonly string[]): ChildProcess {
   try {
-    return spawn(process.execPath, [...flags, ENTRY], {
+    return spawn(process.execPath, commandLine, {
       env: {},
       stdio: ["ignore", "pipe", "pipe", "pipe"],
       // A session of its own: what a terminal sends to the runtime's processes, such as Ctrl-C, is not for it.

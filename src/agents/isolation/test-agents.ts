@@ -144,4 +144,5 @@ export const writing = defineAgent({
 });
 
 /** Without schemas: those that count are of a definition elsewhere. */
+export const silent = defineAgent({ ...isolated, name: "silent", run: () => undefined });
 export const undated = defineAgent({ ...isolated, name: "undated", run: (_ctx, input) => input });

@@ -2,14 +2,18 @@
 import childProcess from "node:child_process";
 import cluster from "node:cluster";
 import crypto from "node:crypto";
+import dgram from "node:dgram";
+import dns from "node:dns";
+import { once } from "node:events";
 import fs from "node:fs";
 import inspector from "node:inspector";
 import { createRequire } from "node:module";
 import net from "node:net";
 import os from "node:os";
-import { dirname, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import process, { kill } from "node:process";
 import type * as Sqlite from "node:sqlite";
+import { promisify } from "node:util";
 import v8 from "node:v8";
 import { WASI } from "node:wasi";
 import { Worker } from "node:worker_threads";
@@ -43,8 +47,8 @@ const ESCAPES: Readonly<Record<string, (path: string, ctx: AgentContext) => unkn
   "load an environment file": (path) => process.loadEnvFile(path),
   "change directory": (path) => process.chdir(path),
   "read a file while it changes directory": readWhileMoving,
-  "make a socket's file": (path) => once(net.createServer(), (server) => server.listen(`${path}.socket`)),
-  "connect to a socket's file": (path) => once(new net.Socket(), (socket) => socket.connect(path)),
+  "make a socket's file": (path) => once(net.createServer().listen(`${path}.socket`), "listening").then(() => null),
+  "connect to a socket's file": (path) => once(net.connect(path), "connect").then(() => null),
   "write a heap snapshot": (path) => v8.writeHeapSnapshot(path),
   "write a report": (path) => process.report.writeReport(path),
   "open a database": (path) => openDatabase(require("node:sqlite"), path),
@@ -63,6 +67,25 @@ const ESCAPES: Readonly<Record<string, (path: string, ctx: AgentContext) => unkn
   "use a linked binding": () => hidden._linkedBinding?.("fs"),
   "open an inspector": () => inspector.open(0, "127.0.0.1"),
   "connect an inspector": () => new inspector.Session().connect(),
+  "connect over TCP": () => once(net.connect(9, "127.0.0.1"), "connect").then(() => null),
+  "connect over TCP, by a handle": () => {
+    const socket = new net.Socket();
+    socket.connect({ host: "none", port: 1, lookup: () => {} });
+    const { _handle } = socket as unknown as { readonly _handle: { connect(...args: unknown[]): number } };
+    return assertDone(_handle.connect({}, "127.0.0.1", 9));
+  },
+  "fetch over TCP": async () =>
+    (await fetch("http://localhost:49151/").catch(({ cause }) => Promise.reject(cause))).status,
+  "listen over TCP": () => once(net.createServer().listen(0, "127.0.0.1"), "listening").then(() => null),
+  "open a port over UDP, by a handle": () => {
+    const socket = dgram.createSocket("udp4") as unknown as Readonly<Record<symbol, { readonly handle?: unknown }>>;
+    const states = Object.getOwnPropertySymbols(socket).map((symbol) => socket[symbol]);
+    const { handle } = states.find((state) => state?.handle !== undefined) ?? {};
+    return assertDone((handle as { bind(...args: unknown[]): number }).bind("127.0.0.1", 0, 0));
+  },
+  "look up a name": () => dns.promises.lookup("localhost"),
+  "look up a name, by a call": () => promisify(dns.lookup)("localhost"),
+  "look up a name, by a resolver": () => new dns.Resolver().setServers(["127.0.0.1"]),
   "signal the runtime": () => process.kill(process.ppid, 0),
   "signal the runtime, imported": () => kill(process.ppid, 0),
   "signal the runtime, deeper": () => hidden._kill?.(process.ppid, 0),
@@ -74,23 +97,24 @@ const ESCAPES: Readonly<Record<string, (path: string, ctx: AgentContext) => unkn
   "read the runtime's memory": () => fs.readFileSync(`/proc/${process.ppid}/maps`, "utf8"),
 };
 
+/** What a handle returns is an error of the system when it is negative. */
+function assertDone(code: number): number {
+  if (code >= 0) return code;
+  throw Object.assign(new Error(`a handle refused with ${code}`), {
+    code: code === -os.constants.errno.EACCES ? "EACCES" : "",
+  });
+}
+
 /** A relative path is checked from one directory and opened, once a thread is free for it, from another. */
 async function readWhileMoving(path: string): Promise<string> {
-  const above = dirname(require.resolve("zod/package.json"));
-  const below = dirname(require.resolve("zod/v4/core/index.js"));
+  // Directories that it may read without a lease; seen from below, the path leads to a place within the one above.
+  const above = dirname(dirname(require.resolve("zod")));
+  const below = join(above, "zod", "v4", "core");
   process.chdir(below);
   for (let index = 0; index < 16; index++) crypto.pbkdf2("a", "b", 100_000, 64, "sha512", () => {});
   const reading = fs.promises.readFile(relative(above, path), "utf8");
   process.chdir(above);
   return await reading;
-}
-
-async function once(server: net.Server | net.Socket, begin: (server: never) => void): Promise<string> {
-  return await new Promise((resolve, reject) => {
-    server.once("error", reject);
-    for (const event of ["listening", "connect"]) server.once(event, () => resolve("open"));
-    begin(server as never);
-  });
 }
 
 export const ESCAPE_NAMES = Object.keys(ESCAPES);

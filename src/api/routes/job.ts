@@ -64,9 +64,11 @@ async function describe(kernel: Kernel, job: JobRecord): Promise<JobDescriptor> 
   if (listing === undefined) throw new Error(`job ${job.id} has no listing`);
   const children = await kernel.listJobs({ principals: [job.principal], parent: job.id, limit: CHILDREN_SHOWN + 1 });
   const status = await kernel.readLatest(job.id, EVENT_KINDS.status.code);
+  const asked = await waitsForPerson(kernel, job);
   const terminal = isTerminal(job.status) ? await kernel.readLatest(job.id, TERMINAL_CODES) : undefined;
   return {
     ...listing,
+    ...(asked === undefined ? {} : { waiting_for: asked }),
     ...(status === undefined ? {} : { latest_status: statusOf(status) }),
     children: children.slice(0, CHILDREN_SHOWN).map((child) => ({
       job_id: child.id,
@@ -77,6 +79,16 @@ async function describe(kernel: Kernel, job: JobRecord): Promise<JobDescriptor> 
     ...(children.length > CHILDREN_SHOWN ? { more_children: true } : {}),
     ...(terminal === undefined ? {} : endOf(terminal)),
   };
+}
+
+/** The newest of what a running job has asked people for, and nobody has decided. */
+async function waitsForPerson(kernel: Kernel, job: JobRecord): Promise<JobListing["waiting_for"]> {
+  if (job.status !== "running") return undefined;
+  const query = { principals: [job.principal], job: job.id, states: ["pending"], limit: 1 } as const;
+  const [asked] = (await kernel.listPermissions(query)).permissions;
+  if (asked === undefined) return undefined;
+  const { id, permission, resource, operation } = asked;
+  return { reason: "person", message: `a person to decide ${id}: ${permission} ${resource} (${operation})` };
 }
 
 function statusOf({ payload }: LogEntry): NonNullable<JobDescriptor["latest_status"]> {

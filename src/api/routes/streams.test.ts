@@ -376,7 +376,7 @@ describe("GET /api/feed", () => {
       (await (await fetch(`${url}/api/health`, { headers: { authorization: "Bearer me" } })).json()).readers;
     const reader = await read(url, "/api/feed");
     await until(() => expect(reader.lines).toHaveLength(1));
-    expect([await health(), listening.size]).toEqual([1, 4]);
+    expect([await health(), listening.size]).toEqual([1, 5]);
     reader.leave();
     await until(async () => expect([await health(), listening.size]).toEqual([0, 0]));
     expect(api.world.pendingTimers).toBe(0);

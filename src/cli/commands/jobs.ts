@@ -63,13 +63,18 @@ function noteOf({ progress, waiting_for: waiting }: ListedJob): string {
   return waiting === undefined ? "" : `waits for ${waiting.message}`;
 }
 
+/** A job that another one has delegated (§10) is marked, or it would look like a submission. */
+function agentOf({ agent, parent_job_id: parent }: ListedJob): string {
+  return parent === undefined ? agent : `└ ${agent}`;
+}
+
 function print(jobs: readonly ListedJob[], io: CliIo): void {
   const age = (createdAt: string): string => `${shortDuration(io.world.clock.now() - Date.parse(createdAt))} ago`;
   const columns: readonly (readonly [header: string, cell: (job: ListedJob) => string, isShown: boolean])[] = [
     ["JOB", ({ job_id }) => job_id, true],
     ["STATUS", ({ status }) => status, true],
     ["CREATED", ({ created_at }) => age(created_at), true],
-    ["AGENT", ({ agent }) => agent, true],
+    ["AGENT", agentOf, true],
     // Says nothing where it is the same for all.
     ["WHOSE", ({ principal }) => principal, new Set(jobs.map(({ principal }) => principal)).size > 1],
     ["PROGRESS", noteOf, jobs.some((job) => noteOf(job) !== "")],

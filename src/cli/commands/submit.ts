@@ -11,7 +11,7 @@ import type { CliIo } from "../io.ts";
 import { askToGrant, needsLease, readNeededLease } from "../needed-lease.ts";
 import { openSession } from "../open-session.ts";
 import { readJson } from "../options/input.ts";
-import { readBudget, readLease } from "../options/lease.ts";
+import { LEASE_EXAMPLE, readBudget, readLease } from "../options/lease.ts";
 import { parseDuration, parseInstant } from "../options/numbers-and-times.ts";
 import { jsonLine, safeLine } from "../render/sanitize.ts";
 
@@ -30,7 +30,7 @@ interface SubmitCommandOptions extends ConnectionOptions, OutcomeOptions {
 
 async function readSubmission(options: SubmitCommandOptions, io: CliIo): Promise<SubmitOptions> {
   const { leaseJson, expires, maxRuntime } = options;
-  const whole = leaseJson === undefined ? undefined : await readJson(leaseJson, "the lease", io);
+  const whole = leaseJson === undefined ? undefined : await readJson(leaseJson, "the lease", io, LEASE_EXAMPLE);
   return {
     lease: readLease(options.lease ?? [], whole),
     budget: readBudget(options.budget ?? []),
@@ -61,14 +61,16 @@ async function submitWithNeeds(
     if (needed === undefined) throw error;
     const isInputRead = options.inputArgument === "-" || options.input === "-" || options.leaseJson === "-";
     const canAsk = io.canAsk && !isInputRead && !options.json;
-    if (!options.leaseFromNeeds || !(options.yes || canAsk)) throw needsLease(needed, agent, commandOf(agent, options));
+    if (!options.leaseFromNeeds || !(options.yes || canAsk)) {
+      throw needsLease(needed, agent, commandOf(agent, options), { asking: options.leaseFromNeeds === true });
+    }
     if (!options.yes) await askToGrant(needed, agent, signal, io);
     // The whole of it, with what was asked for as money.
     return session.submit(agent, input, { ...submission, lease: needed.lease, budget: undefined, signal });
   }
 }
 
-/** What was typed, as far as the submission goes. */
+/** What was typed, as far as the submission goes, and where to. */
 function commandOf(
   agent: string,
   { inputArgument, ...options }: SubmitCommandOptions & { readonly inputArgument: string | undefined },
@@ -80,6 +82,7 @@ function commandOf(
     "submit",
     agent,
     ...(inputArgument === undefined ? [] : [inputArgument]),
+    ...given("--url", [options.url]),
     ...given("--input", [options.input]),
     ...given("--lease-json", [options.leaseJson]),
     ...given("--lease", options.lease),

@@ -93,7 +93,7 @@ describe("a job that delegates, followed", () => {
 
   it("has a gauge and the children under way at the bottom of a terminal", async () => {
     const { io } = await run(PLAN, { width: 60 });
-    expect(io.stdout.text).toMatch(/█+ 5 of 5\.00 USD left/);
+    expect(io.stdout.text).toMatch(/█+ 5 of 5 USD left/);
     expect(io.stdout.text).toContain("\n  worker#1 worker@1.0.0 job_");
     expect(io.stdout.text).not.toContain("metric   cost.budget.remaining");
   });
@@ -135,6 +135,19 @@ describe("a job that delegates, followed", () => {
     expect(io.stdout.text).toMatch(
       /^tree +planner@1\.0\.0 job_\w+ success ← this job\n +worker@1\.0\.0 job_\w+ success$/m,
     );
+    const narrow = await run(["show", job], { width: 50 });
+    expect(narrow.io.stdout.text).toMatch(
+      /^tree {7}planner@1\.0\.0\n[\s\S]*^ {13}worker@1\.0\.0\n {13}job_\w+\n {13}success$/m,
+    );
+  });
+
+  it("is told apart from what it delegated, in a list", async () => {
+    await run(PLAN);
+    const { io } = await run(["jobs", "--limit", "2"]);
+    expect(io.stdout.lines.slice(1).map((line) => line.split(/ {2,}/).at(-1))).toEqual([
+      "└ worker@1.0.0",
+      "planner@1.0.0",
+    ]);
   });
 });
 
@@ -189,7 +202,7 @@ describe("an agent that needs more than was granted", () => {
   it("is refused where nobody can be asked, and granted by --yes", async () => {
     const refused = await run(FROM_NEEDS);
     expect(refused.code).toBe(6);
-    expect(refused.io.stderr.text).toContain("grant it with");
+    expect(refused.io.stderr.text).toContain(`${GRANT}\`, or add --yes, since nobody can be asked here`);
     const { code, io } = await run([...FROM_NEEDS, "--yes"]);
     expect(code).toBe(0);
     expect(io.stderr.text).toBe("");

@@ -24,10 +24,10 @@ async function readText(path: string, io: CliIo): Promise<string> {
 }
 
 /**
- * @param what names the value in errors, such as `the input`.
+ * @param what names the value in errors, such as `the input`. @param example JSON that would do.
  * @throws CliError USAGE when it is not JSON, FILE_UNREADABLE when the file cannot be read.
  */
-export async function readJson(argument: string, what: string, io: CliIo): Promise<unknown> {
+export async function readJson(argument: string, what: string, io: CliIo, example = '{"path":"."}'): Promise<unknown> {
   const [source, text] =
     argument === "-"
       ? ["standard input", await readAll(io.stdin)]
@@ -37,6 +37,6 @@ export async function readJson(argument: string, what: string, io: CliIo): Promi
   try {
     return JSON.parse(text);
   } catch {
-    throw usageError(`${what} is not JSON (from ${source})`, `write JSON such as '{"path":"."}', @file.json, or -`);
+    throw usageError(`${what} is not JSON (from ${source})`, `write JSON such as '${example}', @file.json, or -`);
   }
 }

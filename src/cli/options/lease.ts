@@ -3,13 +3,17 @@ import { usageError } from "../cli-error.ts";
 
 export type Lease = Readonly<Record<string, readonly string[]>>;
 
+/** As `--lease-json` takes one. */
+export const LEASE_EXAMPLE = '{"fs.read":["/workspace/**"]}';
+
 const isPatterns = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((pattern) => typeof pattern === "string");
 
 /** @throws CliError USAGE when `value` is not a map of namespace to patterns. */
 function leaseOf(value: unknown): Lease {
-  if (typeof value === "object" && value !== null && Object.values(value).every(isPatterns)) return value as Lease;
-  throw usageError("--lease-json is not a lease", `write a map such as '{"fs.read":["/workspace/**"]}'`);
+  const isMap = typeof value === "object" && value !== null && !Array.isArray(value);
+  if (isMap && Object.values(value).every(isPatterns)) return value as Lease;
+  throw usageError("--lease-json is not a lease", `write a map such as '${LEASE_EXAMPLE}'`);
 }
 
 /**

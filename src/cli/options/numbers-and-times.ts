@@ -27,6 +27,11 @@ export function parseMaxConnections(text: string): number {
   return parseWhole(text, "--max-connections", 1, 1_000_000);
 }
 
+/** A number of tokens. */
+export function parseTokens(text: string, name: string): number {
+  return parseWhole(text, name, 1, 10_000_000);
+}
+
 /** Seconds of `90`, `90s`, `30m`, `2h` or `1d`; at least `least`. */
 export function parseDuration(text: string, name: string, least = 1): number {
   const [, digits, unit] = DURATION.exec(text) ?? [];

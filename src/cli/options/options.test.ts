@@ -42,7 +42,7 @@ describe("readLease", () => {
     expect(() => readLease([pair], undefined)).toThrow(USAGE);
   });
 
-  it.each([[null], ["x"], [{ "fs.read": "/a" }], [{ "fs.read": [1] }]])("refuses the JSON %j", (json) => {
+  it.each([[null], ["x"], [[]], [{ "fs.read": "/a" }], [{ "fs.read": [1] }]])("refuses the JSON %j", (json) => {
     expect(() => readLease([], json)).toThrow(USAGE);
   });
 });

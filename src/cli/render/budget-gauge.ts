@@ -15,10 +15,15 @@ function grantedOf(lease: Job["lease"]): ReadonlyMap<string, string> {
   return new Map(amounts.map(([currency = "", decimal = ""]) => [currency, decimal]));
 }
 
-/** Such as `1.42 of 5.00 USD left`. Amounts are the runtime's numbers, and may be rounded. */
+/** Such as `1.42 of 5 USD left`. Amounts are the runtime's numbers, and may be rounded. */
 function budgetText(currency: string, remaining: number, granted: string | undefined): string {
-  const of = granted === undefined ? "" : ` of ${granted}`;
+  const of = granted === undefined ? "" : ` of ${withoutTrailingZeros(granted)}`;
   return safeLine(`${remaining}${of} ${currency} left`);
+}
+
+/** `5.00` → `5`, as the amount beside it is written. */
+function withoutTrailingZeros(decimal: string): string {
+  return decimal.includes(".") ? decimal.replace(/\.?0+$/, "") : decimal;
 }
 
 /** A line for each currency that is budgeted, each at most `width` columns. */

@@ -18,6 +18,25 @@ function linesAt(
 
 describe("createEventLines", () => {
   it.each([
+    [{ state: "expired" }, "nobody has decided tool.call refund (call) in time"],
+    [{ state: "expired", lease_id: "lease_1" }, "the grant of tool.call refund (call) is over"],
+    [{ state: "withdrawn" }, "nobody has to decide tool.call refund (call) any more"],
+  ])("says of a permission %j what that means", (body, says) => {
+    const triple = { permission: "tool.call", resource: "refund", operation: "call" };
+    expect(linesAt(undefined)("x-leasehold.permission", { ...triple, ...body })).toEqual([`person   ${says}`]);
+  });
+
+  it("says what to type while a person is waited for, and lets nothing of it control the terminal", () => {
+    const triple = { permission: "tool.call", resource: "re\u001b[31mfund", operation: "call" };
+    const body = { permission_id: "perm_1", state: "pending", ...triple, reason: "twice" };
+    expect(linesAt(undefined)("x-leasehold.permission", body)).toEqual([
+      "person   waits for a person to decide tool.call re\\x1b[31mfund (call): twice",
+      "         leasehold permissions grant perm_1",
+      "         leasehold permissions deny perm_1 --reason …",
+    ]);
+  });
+
+  it.each([
     ["log", { level: "warn", message: "slow" }, "warn     slow"],
     ["thought", { text: "hm" }, "thought  hm"],
     ["status", { phase: "reading" }, "status   reading"],
@@ -36,6 +55,16 @@ describe("createEventLines", () => {
       "artifact a.txt file:///a text/plain 12 bytes",
     ],
     ["delegate", { delegate_id: "d", child_job_id: "job_2", agent: "b@1", lease: {} }, "delegate b@1 job_2"],
+    [
+      "x-leasehold.permission",
+      { state: "granted", permission: "tool.call", resource: "refund", operation: "call", expires_at: "2026-01-01" },
+      "person   granted tool.call refund (call), until 2026-01-01",
+    ],
+    [
+      "x-leasehold.permission",
+      { state: "denied", permission: "tool.call", resource: "refund", operation: "call", reason: "too much" },
+      "person   denied tool.call refund (call): too much",
+    ],
     ["x-acme.note", { a: 1 }, 'event    x-acme.note {"a":1}'],
     ["later_kind", { a: 1 }, 'event    later_kind {"a":1}'],
     ["log", { level: "info" }, 'event    log {"level":"info"}'],

@@ -1,6 +1,8 @@
 /** A job's events as lines for people. */
 import type { JobEvent } from "../../client/job.ts";
 import type { EventBody } from "../../protocol/event-bodies.ts";
+import type { JsonObject } from "../../protocol/fields.ts";
+import { PERMISSION_EVENT } from "../../protocol/permission-messages.ts";
 import { createCallThinner } from "./call-thinner.ts";
 import type { Colors } from "./colors.ts";
 import { cut, pad, wrap } from "./display-width.ts";
@@ -97,6 +99,33 @@ export function createEventLines({ colors, width }: LineStyle): (event: JobEvent
     return [...(leftOut ?? []), ...summary("result", colors.red, joined(tool, error.code, error.message), colors.red)];
   }
 
+  /** While somebody is waited for, what to type is said as well. */
+  function permission({ state, lease_id: grant, ...body }: JsonObject): readonly string[] {
+    const what = joined(body.permission, body.resource, `(${preview(body.operation)})`);
+    const why = body.reason === undefined ? "" : `: ${preview(body.reason)}`;
+    const say = (text: string, paint: Paint): readonly string[] => prose("person", paint, text, paint);
+    const id = preview(body.permission_id);
+    switch (state) {
+      case "pending":
+        return [
+          ...say(`waits for a person to decide ${what}${why}`, colors.yellow),
+          ...prose("", asIs, `leasehold permissions grant ${id}`),
+          ...prose("", asIs, `leasehold permissions deny ${id} --reason …`),
+        ];
+      case "granted":
+        return say(`granted ${what}, until ${preview(body.expires_at)}`, colors.green);
+      case "expired":
+        return say(
+          grant === undefined ? `nobody has decided ${what} in time` : `the grant of ${what} is over`,
+          colors.dim,
+        );
+      case "withdrawn":
+        return say(`nobody has to decide ${what} any more`, colors.dim);
+      default:
+        return say(`${preview(state)} ${what}${why}`, colors.red);
+    }
+  }
+
   return (event) => {
     switch (event.kind) {
       case "log":
@@ -126,6 +155,8 @@ export function createEventLines({ colors, width }: LineStyle): (event: JobEvent
         return []; // Shown assembled, when the job has ended.
       case "unknown":
         return summary("event", colors.dim, joined(event.name, event.body));
+      case PERMISSION_EVENT:
+        return permission(event.body);
       default:
         return summary("event", colors.dim, joined(event.kind, event.body));
     }

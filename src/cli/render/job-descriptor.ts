@@ -45,7 +45,7 @@ export function descriptorLines(shown: ShownDescriptor, { colors, width, now }: 
   const fields = fieldsOf(shown, now).map(
     ([label, ...lines]): Field => [
       label,
-      ...lines.flatMap((line) => wrap(safeLine(line), room - (room < NARROW ? 2 : LABEL_WIDTH))),
+      ...lines.flatMap((line) => wrapIndented(safeLine(line), room - (room < NARROW ? 2 : LABEL_WIDTH))),
     ],
   );
   const [status, ...others] = fields;
@@ -55,6 +55,13 @@ export function descriptorLines(shown: ShownDescriptor, { colors, width, now }: 
     ...all.flatMap(([label, ...lines]) => fieldLines(label, lines, room, colors)),
     ...(shown.preview === undefined ? [] : ["", ...shown.preview.flatMap((line) => wrap(line, room))]),
   ];
+}
+
+/** What is wrapped keeps its place in a tree, as long as that leaves half of the line. */
+function wrapIndented(line: string, room: number): readonly string[] {
+  const text = line.trimStart();
+  const indent = line.slice(0, Math.min(line.length - text.length, Math.floor(room / 2)));
+  return wrap(text, room - indent.length).map((part) => indent + part);
 }
 
 function fieldLines(label: string, lines: readonly string[], room: number, colors: Colors): readonly string[] {

@@ -31,6 +31,16 @@ describe("a screen on a terminal", () => {
     expect(output.text).toBe(`bar\ngauge\nchild${CLEAR}${above}${above}bar${CLEAR}one\nbar${CLEAR}`);
   });
 
+  it("shows no more at its bottom than it can clear again", async () => {
+    const world = createFakeWorld();
+    const output = createTestOutput({ width: 20, height: 3 });
+    const screen = createScreen(output, world.timers);
+    screen.bottom(() => "bar\ngauge\nchild");
+    await world.advance(50);
+    screen.close();
+    expect(output.text).toBe(`bar\ngauge${CLEAR}\u001b[1A\u001b[2K`);
+  });
+
   it("draws at most once a frame, the newest", async () => {
     const world = createFakeWorld();
     const output = createTestOutput({});

@@ -8,7 +8,10 @@ import type { Output } from "../io.ts";
 export interface Screen {
   /** @param text one line, safe to print (`sanitize.ts`). */
   line(text: string): void;
-  /** What stands at the bottom, one line or a few: drawn for the width of the moment; undefined, or "", for nothing. */
+  /**
+   * What stands at the bottom, one line or a few, drawn for the width of the moment; undefined, or "", for nothing. Of more
+   * lines than the terminal has, the first ones are shown.
+   */
   bottom(draw: ((width: number) => string) | undefined): void;
   /** Prints what is still due and removes what stands at the bottom. Nothing may be written after. */
   close(): void;
@@ -17,6 +20,7 @@ export interface Screen {
 /** A terminal is written to at most this often, so that a job's speed never becomes flicker. */
 const FRAME_MS = 50;
 const DEFAULT_WIDTH = 80;
+const DEFAULT_HEIGHT = 24;
 /** At the end of the bottom line: a character in the last column makes some terminals wrap, and so does the `^C` they echo. */
 const FREE_COLUMNS = 3;
 /** Back to the first column, and clear the line. */
@@ -42,10 +46,13 @@ function createLiveScreen(output: Output, timers: Timers): Screen {
 
   function draw(): void {
     changed = false;
-    const bottom = drawBottom?.((output.width() ?? DEFAULT_WIDTH) - FREE_COLUMNS) ?? "";
+    const drawn = drawBottom?.((output.width() ?? DEFAULT_WIDTH) - FREE_COLUMNS) ?? "";
+    // The cursor never gets above the terminal's first line: what stood there could not be cleared.
+    const shown = drawn.split("\n").slice(0, Math.max(1, (output.height() ?? DEFAULT_HEIGHT) - 1));
+    const bottom = shown.join("\n");
     const clear = bottomShown === 0 ? "" : CLEAR_LINE + CLEAR_LINE_ABOVE.repeat(bottomShown - 1);
     output.write(`${clear}${lines}${bottom}`);
-    bottomShown = bottom === "" ? 0 : bottom.split("\n").length;
+    bottomShown = bottom === "" ? 0 : shown.length;
     lines = "";
   }
 

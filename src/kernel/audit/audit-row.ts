@@ -10,6 +10,13 @@ export const AUDIT_ACTIONS = [
   "job.cancel",
   "job.read",
   "lease.expire",
+  "permission.request",
+  "permission.grant",
+  "permission.deny",
+  "permission.revoke",
+  "permission.extend",
+  "permission.expire",
+  "policy.decide",
   "token.create",
   "token.revoke",
 ] as const;

@@ -1,8 +1,8 @@
 /**
- * Globs, as every namespace's patterns end up (`patterns.ts` has the grammar): text → tokens, and the matching of one
+ * Globs, as every namespace's patterns end up (`patterns.ts` has the grammar): text → tokens, and the matching of several
  * against a target. A token is a code point or a wildcard, and state `i` means that the tokens before `i` have matched.
  * Matching carries the set of all reachable states along the target, 32 to a word: no backtracking, at most
- * (tokens / 32 + 1) × (code points of the target) steps whatever the two are.
+ * (tokens / 32 + 1) × (code points of the target) steps whatever the two are, with one token more for the end of each glob.
  */
 
 /** `?`: one code point but `/`. Wildcards are negative, so that they are no code point. */
@@ -73,8 +73,12 @@ export function codePointsOf(text: string): Int32Array {
 /** States as words and the bits in them: `[word, bits, word, bits, …]`, without words that have none. */
 type Mask = Int32Array;
 
+/** Globs one after the other, as one machine: many short ones cost no more than a long one. */
 export class GlobMatcher {
-  readonly #length: number;
+  /** By glob. */
+  readonly #starts: readonly number[];
+  /** The states after the last token of a glob. */
+  readonly #ends: Mask;
   readonly #literals: ReadonlyMap<number, Mask>;
   readonly #ones: Mask;
   readonly #across: Mask;
@@ -84,40 +88,53 @@ export class GlobMatcher {
   #now: Int32Array;
   #next: Int32Array;
 
-  constructor(tokens: Int32Array) {
+  constructor(globs: readonly Int32Array[]) {
+    const starts: number[] = [];
+    const ends: number[] = [];
     const literals = new Map<number, number[]>();
     const ones: number[] = [];
     const across: number[] = [];
     const stars: number[] = [];
     const threes: number[] = [];
     const endings: number[] = [];
-    for (const [state, token] of tokens.entries()) {
-      if (token === ONE) addBit(ones, state);
-      else if (token === WITHIN || token === ACROSS) addBit(stars, state);
-      else {
-        const bits = literals.get(token) ?? [];
-        addBit(bits, state);
-        literals.set(token, bits);
+    let start = 0;
+    for (const tokens of globs) {
+      for (const [index, token] of tokens.entries()) {
+        const state = start + index;
+        if (token === ONE) addBit(ones, state);
+        else if (token === WITHIN || token === ACROSS) addBit(stars, state);
+        else {
+          const bits = literals.get(token) ?? [];
+          addBit(bits, state);
+          literals.set(token, bits);
+        }
+        if (token === ACROSS) addBit(across, state);
+        if (standsForThree(tokens, index)) addBit(threes, state);
+        if (endsBefore(tokens, index)) addBit(endings, state);
       }
-      if (token === ACROSS) addBit(across, state);
-      if (standsForThree(tokens, state)) addBit(threes, state);
-      if (endsBefore(tokens, state)) addBit(endings, state);
+      starts.push(start);
+      addBit(ends, start + tokens.length);
+      start += tokens.length + 1;
     }
-    this.#length = tokens.length;
+    this.#starts = starts;
+    this.#ends = Int32Array.from(ends);
     this.#literals = new Map([...literals].map(([point, bits]) => [point, Int32Array.from(bits)]));
     this.#ones = Int32Array.from(ones);
     this.#across = Int32Array.from(across);
     this.#stars = Int32Array.from(stars);
     this.#threes = Int32Array.from(threes);
     this.#endings = Int32Array.from(endings);
-    this.#now = new Int32Array((tokens.length >>> 5) + 1);
+    this.#now = new Int32Array((start + 31) >>> 5);
     this.#next = new Int32Array(this.#now.length);
   }
 
-  /** @param points the whole target. */
-  matches(points: Int32Array, effort?: Effort): boolean {
+  /** @param points the whole target. @param globs those that are asked about, by their place. */
+  matches(points: Int32Array, globs: readonly number[], effort?: Effort): boolean {
     this.#now.fill(0);
-    this.#now[0] = 1;
+    for (const glob of globs) {
+      const start = this.#starts[glob] as number;
+      this.#now[start >>> 5] = (this.#now[start >>> 5] as number) | (1 << (start & 31));
+    }
     this.#skip(this.#now);
     let steps = 0;
     let alive = true;
@@ -137,7 +154,15 @@ export class GlobMatcher {
       alive = next.some(isSet);
     }
     if (effort !== undefined) effort.steps += steps;
-    return alive && ((this.#now[this.#length >>> 5] as number) & (1 << (this.#length & 31))) !== 0;
+    return alive && this.#hasEnded(this.#now);
+  }
+
+  #hasEnded(states: Int32Array): boolean {
+    const ends = this.#ends;
+    for (let at = 0; at < ends.length; at += 2) {
+      if (((states[ends[at] as number] as number) & (ends[at + 1] as number)) !== 0) return true;
+    }
+    return false;
   }
 
   /** Adds the states that are reached without a character. */

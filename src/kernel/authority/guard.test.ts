@@ -146,7 +146,7 @@ describe("model.use [arcp-9.7-model-refused] [arcp-9.7-permission-denied]", () =
     expect(refusal(guard, "model.use", "anthropic/claude-3-opus-20240229")?.code).toBe("PERMISSION_DENIED");
   });
 
-  test("has to be named, unless the runtime does not ask for it [arcp-9.7-absence-forbids]", () => {
+  test("has to be named, unless the runtime does not ask for it [arcp-9.7-absence-forbids] [arcp-9.7-any-model-by-policy]", () => {
     for (const request of [null, { "tool.call": ["*"] }]) {
       expect(refusal(guardOf(request), "model.use", "any")?.code).toBe("PERMISSION_DENIED");
       expect(refusal(guardOf(request, { requireModelUse: false }), "model.use", "any")).toBeUndefined();

@@ -15,6 +15,10 @@ export interface Operation {
   readonly namespace: string;
   /** What the operation touches; it is matched in canonical form. */
   readonly target: string;
+  /** What is done with it, for grants, which are for one thing exactly. Default: what is usual in its namespace. */
+  readonly operation?: string;
+  /** Digest of the exact arguments; asked for where a grant is bound to some. */
+  digest?(): string;
 }
 
 export interface Guard {
@@ -40,6 +44,8 @@ export interface GuardOptions {
         findExhausted(): { readonly currency: string; readonly remaining: Amount; readonly job: string } | undefined;
       }
     | undefined;
+  /** What was granted beside the lease; asked about what the lease does not cover. Default: nothing. */
+  readonly grants?: { covers(operation: Operation, canonicalTarget: string): boolean } | undefined;
   /** Whether a lease has to name `model.use` for a model to be used (§9.7). Default: true. */
   readonly requireModelUse?: boolean | undefined;
 }
@@ -49,7 +55,8 @@ export const MAX_PATTERNS_NAMED = 20;
 const MAX_TARGET_SHOWN = 256;
 
 /** Patterns are compiled when their namespace is first asked about, and kept for the job. */
-export function createGuard({ lease, expiresAt, clock, purse, requireModelUse = true }: GuardOptions): Guard {
+export function createGuard(options: GuardOptions): Guard {
+  const { lease, expiresAt, clock, purse, grants, requireModelUse = true } = options;
   const compiled = new Map<string, PatternSet>();
 
   const patternsOf = (namespace: string): PatternSet | undefined => {
@@ -74,7 +81,8 @@ export function createGuard({ lease, expiresAt, clock, purse, requireModelUse = 
   };
 
   return {
-    check({ namespace, target }) {
+    check(operation) {
+      const { namespace, target } = operation;
       if (expiresAt !== null && clock.now() >= expiresAt) {
         const expired = new Date(expiresAt).toISOString();
         throw refusal("LEASE_EXPIRED", namespace, target, `the lease expired at ${expired}`, { expired_at: expired });
@@ -90,6 +98,7 @@ export function createGuard({ lease, expiresAt, clock, purse, requireModelUse = 
         });
       }
       if (isCovered(namespace, target)) return undefined;
+      if (grants?.covers(operation, canonicalTarget(namespace, target)) === true) return undefined;
       const patterns = grantedBy(lease, namespace)?.slice(0, MAX_PATTERNS_NAMED) ?? [];
       throw refusal("PERMISSION_DENIED", namespace, target, reasonFor(lease, namespace, patterns), { patterns });
     },

@@ -110,7 +110,7 @@ export function budgetAsNumbers(budget: Readonly<Record<string, string>>): Reado
   return Object.fromEntries(Object.entries(budget).map(([currency, amount]) => [currency, Number(amount)]));
 }
 
-function isNamespace(name: string): boolean {
+export function isNamespace(name: string): boolean {
   return RESERVED.has(name) || (name.length <= LEASE_LIMITS.namespaceLength && VENDOR_NAMESPACE.test(name));
 }
 

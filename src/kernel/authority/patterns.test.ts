@@ -115,11 +115,11 @@ describe("a glob [arcp-9.2-namespaces]", () => {
     const texts = textsOf(["a", "b", "/", "🦊"], 5);
     fc.assert(
       fc.property(globText, (glob) => {
-        const matcher = new GlobMatcher(parseGlob(glob));
+        const matcher = new GlobMatcher([parseGlob(glob)]);
         const expression = toRegExp(glob);
         const set = compilePatterns("x-a.b", [glob]);
         for (const text of texts) {
-          if (matcher.matches(codePointsOf(text)) !== expression.test(text)) return false;
+          if (matcher.matches(codePointsOf(text), [0]) !== expression.test(text)) return false;
           if (glob !== "*" && text !== "" && set.matches(text) !== expression.test(text)) return false;
         }
         return true;
@@ -137,9 +137,38 @@ describe("a glob [arcp-9.2-namespaces]", () => {
     fc.assert(
       fc.property(globs, text, fc.boolean(), (glob, other, isDerived) => {
         const target = isDerived ? glob.replaceAll("/**/", "/x/").replaceAll("?", "b").replaceAll("*", "ab") : other;
-        return new GlobMatcher(parseGlob(glob)).matches(codePointsOf(target)) === toRegExp(glob).test(target);
+        return new GlobMatcher([parseGlob(glob)]).matches(codePointsOf(target), [0]) === toRegExp(glob).test(target);
       }),
       { numRuns: 2_000 },
+    );
+  });
+
+  test("several of them at a time, of which any is enough, and only those that are asked about", () => {
+    const piece = fc.constantFrom("a", "aaaaaaaaaaaaaaa", "/", "?", "*", "/**/", "b");
+    const globs = fc.array(
+      fc.array(piece, { minLength: 1, maxLength: 6 }).map((parts) => parts.join("")),
+      {
+        minLength: 1,
+        maxLength: 8,
+      },
+    );
+    const text = fc
+      .array(fc.constantFrom("a", "aaaaaaaaaaaaaaa", "/", "b", "ab"), { maxLength: 6 })
+      .map((parts) => parts.join(""));
+    fc.assert(
+      fc.property(globs, fc.array(text, { minLength: 8, maxLength: 8 }), fc.nat(255), (all, targets, asked) => {
+        const places = [...all.keys()].filter((place) => (asked >> place) & 1);
+        const machine = new GlobMatcher(all.map(parseGlob));
+        const set = compilePatterns("x-a.b", all);
+        for (const target of targets) {
+          const matching = all.map((glob) => toRegExp(glob).test(target));
+          if (machine.matches(codePointsOf(target), places) !== places.some((place) => matching[place])) return false;
+          const expected = target !== "" && (matching.includes(true) || all.includes("*"));
+          if (set.matches(target) !== expected) return false;
+        }
+        return true;
+      }),
+      { numRuns: 1_000 },
     );
   });
 

@@ -57,7 +57,9 @@ export function compilePatterns(namespace: string, patterns: readonly string[]):
   const exact = new Set<string>();
   const below: string[] = [];
   const starred: OneStar[] = [];
-  const globs: { readonly prefix: string; readonly matcher: GlobMatcher }[] = [];
+  /** What needs the machine, and what each of it begins with. */
+  const globs: Int32Array[] = [];
+  const prefixes: string[] = [];
   const isUrl = targetKind(namespace) === "url";
   let everything = false;
   for (const glob of patterns.flatMap((pattern) => globsOf(namespace, pattern))) {
@@ -68,9 +70,13 @@ export function compilePatterns(namespace: string, patterns: readonly string[]):
     else {
       const star = readOneStar(glob);
       if (star !== undefined) starred.push(star);
-      else globs.push({ prefix, matcher: new GlobMatcher(parseGlob(glob)) });
+      else {
+        globs.push(parseGlob(glob));
+        prefixes.push(prefix);
+      }
     }
   }
+  const machine = globs.length === 0 ? undefined : new GlobMatcher(globs);
 
   return {
     matches(target, effort) {
@@ -81,13 +87,10 @@ export function compilePatterns(namespace: string, patterns: readonly string[]):
         if (subject.startsWith(directory) || subject === directory.slice(0, -1)) return true;
       }
       for (const star of starred) if (isOneStarMatch(star, subject)) return true;
-      let points: Int32Array | undefined;
-      for (const { prefix, matcher } of globs) {
-        if (!subject.startsWith(prefix)) continue;
-        points ??= codePointsOf(subject);
-        if (matcher.matches(points, effort)) return true;
-      }
-      return false;
+      if (machine === undefined) return false;
+      const possible: number[] = [];
+      for (const [glob, prefix] of prefixes.entries()) if (subject.startsWith(prefix)) possible.push(glob);
+      return possible.length > 0 && machine.matches(codePointsOf(subject), possible, effort);
     },
   };
 }

@@ -127,7 +127,7 @@ describe("a delegated lease [arcp-9.4-subset] [arcp-9.4-violation] [reading-subs
 });
 
 describe("expiry [arcp-9.4-expiry-within-parent] [arcp-9.4-expiry-inherited]", () => {
-  test("may be earlier or the same", () => {
+  test("may be earlier or the same [arcp-9.4-expiry-earlier]", () => {
     for (const expires_at of [EARLY, LATE, "2026-05-13T23:42:00.000Z"]) {
       expect(deriveLease(lease({}, LATE), {}, { expires_at }, NOW)?.expiresAtText).toBe(expires_at);
     }

@@ -8,6 +8,9 @@ import type { Effort } from "./glob.ts";
 import { MAX_PATTERNS_NAMED } from "./guard.ts";
 import { type Lease, parseLease } from "./lease.ts";
 
+/** Of a pattern, or of the parent's together, in a message; in UTF-16 units. */
+const MAX_SHOWN = 256;
+
 /**
  * What the request leaves out is never wider: `model.use` and the expiry are the parent's; a currency without an amount
  * has no counter of its own, and its charges move the parent's; other namespaces grant nothing.
@@ -64,11 +67,21 @@ function assertCovered(
     const what =
       verdict === "too-hard"
         ? "takes too long to be held against its parent's: ask for simpler patterns, or for some of the parent's own"
-        : "reaches beyond its parent's lease";
-    throw new CodedError("LEASE_SUBSET_VIOLATION", `${capability} ${pattern.slice(0, 256)} ${what}`, {
-      details: { capability, pattern, parent_patterns: parentPatterns.slice(0, MAX_PATTERNS_NAMED) },
-    });
+        : `reaches beyond its parent's lease, which ${grantOf(parentPatterns)}`;
+    throw new CodedError(
+      "LEASE_SUBSET_VIOLATION",
+      `${capability} ${pattern.slice(0, MAX_SHOWN).toWellFormed()} ${what}`,
+      {
+        details: { capability, pattern, parent_patterns: parentPatterns.slice(0, MAX_PATTERNS_NAMED) },
+      },
+    );
   }
+}
+
+function grantOf(patterns: readonly string[]): string {
+  if (patterns.length === 0) return "grants none of it";
+  const shown = patterns.slice(0, MAX_PATTERNS_NAMED).join(", ");
+  return `grants ${shown.length <= MAX_SHOWN ? shown : `${shown.slice(0, MAX_SHOWN).toWellFormed()}…`}`;
 }
 
 const isAbsent = (value: unknown): boolean => value === undefined || value === null;

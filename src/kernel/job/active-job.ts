@@ -7,6 +7,8 @@ import type { Clock } from "../../platform/world.ts";
 import { CodedError } from "../../protocol/errors.ts";
 import type { EntryKind } from "../../protocol/event-kinds.ts";
 import { parseAmount } from "../authority/decimal.ts";
+import type { Operation } from "../authority/guard.ts";
+import type { PermissionRow } from "../authority/permission.ts";
 import type { Purse } from "../authority/purse.ts";
 import type { JobId } from "../ids.ts";
 import { EntryBuffer, eventPayload, terminalPayload } from "../log/entry.ts";
@@ -25,6 +27,7 @@ import type {
 import type { JobRecord } from "./job-record.ts";
 import { type Decision, decide, isTerminal, type JobCommand, type JobState } from "./job-state.ts";
 import { isCost, type Metric, metricBody, remainingBody } from "./metric.ts";
+import { JobPermissions, type PermissionSurroundings } from "./permissions.ts";
 import { Reservations } from "./reservations.ts";
 
 /** How much one job may have waiting for a commit before emission waits: two full chunks, about. */
@@ -57,6 +60,8 @@ export interface NewActiveJob {
   readonly budget?: BudgetRow;
   /** What the job has set aside, in earlier attempts. */
   readonly holds?: readonly HoldRow[];
+  /** What the job has asked for, in earlier attempts. */
+  readonly permissions?: readonly PermissionRow[];
   /** The `job_seq` of the last durable entry. */
   readonly head: number;
   /** True for a job that the next commit inserts. */
@@ -67,12 +72,15 @@ export interface NewActiveJob {
 }
 
 /** What all jobs of a table share. */
-export interface Surroundings {
+export interface Surroundings extends PermissionSurroundings {
   readonly clock: Clock;
   readonly commits: GroupCommit;
   readonly onCommitted: (job: ActiveJob, ended: boolean) => void;
   readonly onLost: (job: ActiveJob, error: unknown) => void;
 }
+
+/** The kind of the event that tells of a permission, as it is asked for and as it is decided. */
+const PERMISSION_EVENT = "x-leasehold.permission";
 
 /** Nearly all jobs have no children and no holds, and need nothing of their own to say so. */
 const NO_CHILDREN: ReadonlySet<ActiveJob> = new Set();
@@ -117,6 +125,8 @@ export class ActiveJob implements TransitionSource {
   #budget: BudgetRow | undefined;
   #durableBudget: BudgetRow | undefined;
   #reservations: Reservations | undefined;
+  #permissions: JobPermissions | undefined;
+  #permissionRows: PermissionRow[] | undefined;
   #listeners: CommitListener[] = [];
   #room: PromiseWithResolvers<void> | undefined;
 
@@ -141,6 +151,9 @@ export class ActiveJob implements TransitionSource {
     this.#input = job.input;
     this.#idempotency = job.idempotency;
     this.#surroundings = surroundings;
+    if (job.permissions !== undefined && job.permissions.length > 0) {
+      this.#permissions = new JobPermissions(this, job.permissions, surroundings);
+    }
   }
 
   get root(): JobId {
@@ -190,6 +203,17 @@ export class ActiveJob implements TransitionSource {
     return this.#reservations;
   }
 
+  /** What the job has asked for; made for the first who asks. */
+  get permissions(): JobPermissions {
+    this.#permissions ??= new JobPermissions(this, [], this.#surroundings);
+    return this.#permissions;
+  }
+
+  /** Whether a live grant is for exactly this. */
+  covers(operation: Operation, canonicalTarget: string): boolean {
+    return this.#permissions?.covers(operation, canonicalTarget) ?? false;
+  }
+
   /** Moves the state machine; undefined when the command changed nothing. Entries it asks for are on the log after. */
   apply(command: JobCommand): Decision | undefined {
     const now = this.#surroundings.clock.now();
@@ -200,6 +224,7 @@ export class ActiveJob implements TransitionSource {
     if (command.type === "end" && (this.#reservations !== undefined || this.earlierHolds.length > 0)) {
       this.reservations.conclude();
     }
+    if (command.type === "end") this.#permissions?.conclude();
     if (decision.entry === "restarted") {
       const body = JSON.stringify({ phase: "restarted", message: `attempt ${decision.state.attempt}` });
       this.#push("status", eventPayload("status", now, this.#buffer.nextSeq, body));
@@ -298,10 +323,21 @@ export class ActiveJob implements TransitionSource {
     this.tie();
   }
 
+  /** Keeps what a permission has become, with the event that tells of it. */
+  addPermission(row: PermissionRow, body: string): void {
+    if (this.#hasTerminal) return;
+    this.#permissionRows ??= [];
+    this.#permissionRows.push(row);
+    const payload = eventPayload(PERMISSION_EVENT, this.#surroundings.clock.now(), this.#buffer.nextSeq, body);
+    this.#push("vendor", payload);
+    this.tie();
+  }
+
   /** Takes the job out of memory without a trace: its tree moved away, or its commit failed. */
   evict(error: unknown): void {
     if (this.#evicted) return;
     this.#evicted = true;
+    this.#permissions?.release();
     this.#leaveParent();
     this.#finish(this.#takeWaiters(), error);
   }
@@ -325,6 +361,8 @@ export class ActiveJob implements TransitionSource {
     if (this.#steps !== undefined) rows.steps = this.#steps;
     if (this.#artifacts !== undefined) rows.artifacts = this.#artifacts;
     if (this.#holds !== undefined) rows.holds = this.#holds;
+    const permissions = this.#permissionRows;
+    if (permissions !== undefined) rows.permissions = permissions;
     const budget = this.#budget;
     if (budget !== undefined) rows.budgets = [budget];
     if (this.#input !== undefined) rows.inputs = [this.#input];
@@ -336,6 +374,7 @@ export class ActiveJob implements TransitionSource {
     this.#steps = undefined;
     this.#artifacts = undefined;
     this.#holds = undefined;
+    this.#permissionRows = undefined;
     this.#budget = undefined;
     this.#input = undefined;
     this.#idempotency = undefined;
@@ -344,7 +383,10 @@ export class ActiveJob implements TransitionSource {
     return {
       root: record.root,
       claim: accepted && record.root === record.id ? undefined : this.claim,
-      transition: { job: record, accepted, moved, ended, chunks },
+      transition:
+        permissions === undefined
+          ? { job: record, accepted, moved, ended, chunks }
+          : { job: record, accepted, moved, ended, chunks, permissions },
       rows,
       length,
       committed: () => {

@@ -8,6 +8,7 @@ import type { AppendedKind, DelegatedJob, DelegateRequest, JobHost } from "../ag
 import type { Amounts } from "../authority/amounts.ts";
 import type { BudgetView } from "../authority/budget-view.ts";
 import type { Guard } from "../authority/guard.ts";
+import type { Grant, PermissionAsk } from "../authority/permission-ask.ts";
 import type { LogMeter } from "../log/log-meter.ts";
 import type { ArtifactRow } from "../ports.ts";
 import type { ActiveJob } from "./active-job.ts";
@@ -15,6 +16,7 @@ import type { ArtifactIntake, ArtifactLabel, JobArtifacts } from "./artifacts.ts
 import type { Delegations, Delegator } from "./delegate.ts";
 import type { JobRecord } from "./job-record.ts";
 import { type Metric, metricBody } from "./metric.ts";
+import type { PermissionRequests, Requester } from "./request-permission.ts";
 import type { ReservationHandle } from "./reservations.ts";
 
 /** Longest body of one event, in UTF-16 units of JSON text: ASCII then still fits a 1 MiB frame with its envelope. */
@@ -37,6 +39,7 @@ export interface AttemptParts {
   readonly artifacts: JobArtifacts;
   readonly bound: LogBound;
   beginDelegating(delegator: Delegator): Delegations;
+  beginRequesting(requester: Requester): PermissionRequests;
 }
 
 export class Attempt implements JobHost {
@@ -48,19 +51,22 @@ export class Attempt implements JobHost {
   readonly #bound: LogBound;
   readonly #artifacts: JobArtifacts;
   readonly #beginDelegating: AttemptParts["beginDelegating"];
+  readonly #beginRequesting: AttemptParts["beginRequesting"];
   #intake: ArtifactIntake | undefined;
   #delegations: Delegations | undefined;
+  #requests: PermissionRequests | undefined;
   #controller: AbortController | undefined;
   #stopped: (() => CodedError) | undefined;
   #expired: CodedError | undefined;
   /** Set once the lease has expired: why the signal is aborted while the agent is not yet shut out. */
   #unwinding: CodedError | undefined;
 
-  constructor(active: ActiveJob, { guard, steps, artifacts, bound, beginDelegating }: AttemptParts) {
+  constructor(active: ActiveJob, { guard, steps, artifacts, bound, beginDelegating, beginRequesting }: AttemptParts) {
     this.#active = active;
     this.#bound = bound;
     this.#artifacts = artifacts;
     this.#beginDelegating = beginDelegating;
+    this.#beginRequesting = beginRequesting;
     this.job = active.record;
     this.attempt = active.record.attempt;
     this.guard = {
@@ -112,13 +118,10 @@ export class Attempt implements JobHost {
 
   async reserve(amounts: Amounts, key?: string): Promise<ReservationHandle> {
     this.#assertRunning();
-    const isStopped = (): boolean => this.#stopped !== undefined;
     const { handle, isNew } = this.#active.reservations.reserve(amounts, key, {
       report: (metric) => this.report(metric),
       assertRunning: () => this.#assertRunning(),
-      get isStopped() {
-        return isStopped();
-      },
+      isStopped: () => this.#stopped !== undefined,
     });
     if (isNew) await this.flush();
     return handle;
@@ -174,6 +177,18 @@ export class Attempt implements JobHost {
       assertRunning: () => this.#assertRunning(),
     });
     return this.#delegations.delegate(request);
+  }
+
+  async requestPermission(ask: PermissionAsk): Promise<Grant> {
+    this.#assertRunning();
+    this.#requests ??= this.#beginRequesting({
+      job: this.#active,
+      guard: this.guard,
+      signal: this.signal,
+      admit: (text) => this.#admit(text),
+      assertRunning: () => this.#assertRunning(),
+    });
+    return await this.#requests.request(ask);
   }
 
   /** Tells the agent that the lease has expired: it may unwind, and the guard refuses whatever it begins. */

@@ -83,7 +83,7 @@ describe("a reported cost", () => {
     });
   });
 
-  it("[reading-budget-remaining] is told as remaining once for each commit and currency, after what moved it", async () => {
+  it("[reading-budget-remaining] [arcp-9.6-remaining-unasked] is told as remaining once for each commit and currency, after what moved it", async () => {
     const { puppet, job, world, store } = await started();
     puppet.cost("1");
     puppet.cost("3", "credits", "cost.search");

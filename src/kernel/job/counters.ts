@@ -57,11 +57,7 @@ export async function readCounters(
 }
 
 /** Others have a turn between two pages. */
-async function readAllHolds(
-  store: Pick<Store, "readHolds">,
-  timers: Timers,
-  job: JobId,
-): Promise<readonly HoldRow[]> {
+async function readAllHolds(store: Pick<Store, "readHolds">, timers: Timers, job: JobId): Promise<readonly HoldRow[]> {
   const rows: HoldRow[] = [];
   for (;;) {
     const page = await store.readHolds(job, rows.at(-1)?.id);

@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
+import type { Timer } from "../../platform/world.ts";
+import { createFakeWorld } from "../../testing/fake-world.ts";
 import type { JobHost } from "../agents-port.ts";
 import { AUDIT_MINUTE_MS } from "../audit/audit-trail.ts";
 import { anAgent, createTestKernel, deaf, echo, endless, say } from "../test-kernel.ts";
+import { armExpiry } from "./deadlines.ts";
 
 const DAY_MS = 86_400_000;
 const TOOL = { namespace: "tool.call", target: "search" };
@@ -70,6 +73,22 @@ describe("max_runtime_sec", () => {
 });
 
 describe("a lease's expiry", () => {
+  it("is never told before the clock says so, though a timer is early", async () => {
+    const world = createFakeWorld();
+    const expiresAt = world.clock.now() + 10_000;
+    let early = 1;
+    const after = (delayMs: number, run: () => void): Timer => world.timers.after(delayMs - early--, run);
+    const told: number[] = [];
+    const timers = { ...world.timers, after };
+    armExpiry({ expiresAt }, { ...world, timers }, () => told.push(world.clock.now() - expiresAt));
+    await world.advance(9_999);
+    expect(told).toEqual([]);
+    await world.advance(1);
+    expect(told).toEqual([0]);
+    armExpiry({ expiresAt: expiresAt + 5 }, world, () => told.push(1))?.cancel();
+    expect(world.pendingTimers).toBe(0);
+  });
+
   /** A job whose lease expires in 10 seconds. */
   async function leased(run: (host: JobHost) => Promise<object>, maxRuntimeSec?: number) {
     let host: JobHost | undefined;
@@ -103,19 +122,22 @@ describe("a lease's expiry", () => {
   it.each([
     ["heeds its signal", untilStopped],
     ["does not", never],
-  ])("[arcp-7.3-authority-errors] ends a job whose agent %s within two seconds", async (_, run) => {
-    const { world, stored, log, id, expiresAt } = await leased(run);
-    await world.advance(12_000);
-    const job = await stored(id);
-    expect(job.status).toBe("error");
-    expect(job.endedAt).toBeGreaterThanOrEqual(expiresAt);
-    expect(job.endedAt).toBeLessThanOrEqual(expiresAt + 2_000);
-    expect(await log(id)).toMatchObject([
-      { code: "E", payload: { final_status: "error", code: "LEASE_EXPIRED", retryable: false } },
-    ]);
-    await world.advance(AUDIT_MINUTE_MS);
-    expect(world.pendingTimers).toBe(0);
-  });
+  ])(
+    "[arcp-7.3-authority-errors] [arcp-9.5-ended-unasked] ends a job whose agent %s within two seconds",
+    async (_, run) => {
+      const { world, stored, log, id, expiresAt } = await leased(run);
+      await world.advance(12_000);
+      const job = await stored(id);
+      expect(job.status).toBe("error");
+      expect(job.endedAt).toBeGreaterThanOrEqual(expiresAt);
+      expect(job.endedAt).toBeLessThanOrEqual(expiresAt + 2_000);
+      expect(await log(id)).toMatchObject([
+        { code: "E", payload: { final_status: "error", code: "LEASE_EXPIRED", retryable: false } },
+      ]);
+      await world.advance(AUDIT_MINUTE_MS);
+      expect(world.pendingTimers).toBe(0);
+    },
+  );
 
   it("aborts the agent's signal at that very moment, and lets it say what it leaves behind", async () => {
     const { host, world, log, id } = await leased(never);

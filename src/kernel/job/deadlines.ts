@@ -63,7 +63,16 @@ export function armExpiry(
   expire: (expired: CodedError) => void,
 ): Timer | undefined {
   if (expiresAt === null) return undefined;
-  return world.timers.after(Math.max(0, expiresAt - world.clock.now()), () => expire(leaseExpired(expiresAt)));
+  let timer: Timer;
+  const arm = (): void => {
+    timer = world.timers.after(Math.max(0, expiresAt - world.clock.now()), () => {
+      // A timer may be a millisecond ahead of the clock that the guard reads.
+      if (world.clock.now() < expiresAt) arm();
+      else expire(leaseExpired(expiresAt));
+    });
+  };
+  arm();
+  return { cancel: () => timer.cancel() };
 }
 
 /** Calls `end` when the job's first deadline passes. Undefined for a job without one. */

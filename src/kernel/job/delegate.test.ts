@@ -276,6 +276,21 @@ describe("a delegation [arcp-10-delegate-event]", () => {
     expect(again.jobId).toBe(child.jobId);
   });
 
+  it("has the place of several that were refused before it at the same time", async () => {
+    const test = await delegating({ restart: "always", jobLimits: { maxLiveChildren: 1 } });
+    const { delegate } = bound(test.planner.host());
+    const first = await settled(test, delegate({ agent: "endless", input: 1 }));
+    const refused = [1, 2, 3].map(() => delegate({ agent: "echo", input: 2 }));
+    expect((await settled(test, Promise.allSettled(refused))).map(({ status }) => status)).toEqual(
+      refused.map(() => "rejected"),
+    );
+    await settled(test, first.cancel());
+    const child = await settled(test, delegate({ agent: "echo", input: 2 }));
+    const later = await test.crash();
+    const again = await settled(later, test.planner.host().delegate({ agent: "echo", input: 2 }));
+    expect(again.jobId).toBe(child.jobId);
+  });
+
   it("takes an input as long as a client's, and none longer", async () => {
     const test = await delegating({});
     const { delegate } = bound(test.planner.host());
@@ -289,12 +304,29 @@ describe("a delegation [arcp-10-delegate-event]", () => {
     });
   });
 
+  it("gives its money back where its event does not fit the log, which ends its parent", async () => {
+    const lease = { ...EVERY_AGENT, "cost.budget": ["USD:1"] };
+    const test = await delegating({ lease, jobLimits: { maxLogBytes: 65_536 } });
+    const { delegate } = bound(test.planner.host());
+    const held = { "cost.budget": ["USD:0.5"] };
+    const first = await settled(test, delegate({ agent: "endless", input: "x".repeat(40_000), leaseRequest: held }));
+    const refused = delegate({ agent: "endless", input: "x".repeat(40_000), leaseRequest: held });
+    await expect(settled(test, refused)).rejects.toMatchObject({ details: { limit: "maxLogBytes" } });
+    expect((await test.store.readBudgets([test.job.id])).get(test.job.id)?.counters).toBe(
+      '{"USD":{"spent":"0","held":"0"}}',
+    );
+    expect((await holdsOf(test, test.job.id)).map(({ child, state }) => [child, state])).toEqual([
+      [first.jobId, "settled"],
+    ]);
+    expect(test.kernel.unfinished).toBe(0);
+  });
+
   it("has a key that every store keeps as it is", async () => {
     const test = await delegating({});
     for (const key of ["\ud800", "", "x".repeat(257), 7 as never]) {
-      await expect(
-        settled(test, test.planner.host().delegate({ agent: "echo", input: 1, key })),
-      ).rejects.toMatchObject({ code: "INVALID_REQUEST", details: { field: "key" } });
+      await expect(settled(test, test.planner.host().delegate({ agent: "echo", input: 1, key }))).rejects.toMatchObject(
+        { code: "INVALID_REQUEST", details: { field: "key" } },
+      );
     }
   });
 
@@ -353,12 +385,8 @@ describe("what a parent hears of its child", () => {
   it("cancels it with a reason that fits its log", async () => {
     const test = await delegating({});
     const child = await settled(test, test.planner.host().delegate({ agent: "endless", input: null }));
-    await expect(settled(test, child.cancel("x".repeat(16_385)))).rejects.toMatchObject({
-      code: "INVALID_REQUEST",
-      details: { field: "reason" },
-    });
-    await settled(test, child.cancel("x".repeat(16_384)));
-    expect(await test.stored(child.jobId)).toMatchObject({ status: "cancelled" });
+    await settled(test, child.cancel("x".repeat(1_000_000)));
+    expect(String((await endOf(test, child.jobId))?.message)).toMatch(/ cancelled it: x{16384}…$/);
   });
 });
 
@@ -467,7 +495,9 @@ describe("the end of a parent", () => {
       });
     }
     const last = test.batches.findLast(({ rows }) => rows.chunks?.some(({ kinds }) => kinds.includes("E")));
-    expect(last?.rows.chunks?.map(({ job }) => job)).toEqual([...children.map(({ jobId }) => jobId), test.job.id]);
+    const ended = last?.rows.chunks?.map(({ job }) => job);
+    expect(ended?.slice(0, -1).toSorted()).toEqual(children.map(({ jobId }) => jobId).toSorted());
+    expect(ended?.at(-1)).toBe(test.job.id);
     expect(test.kernel.unfinished).toBe(0);
   });
 
@@ -491,6 +521,22 @@ describe("the end of a parent", () => {
     for (const id of [test.job.id, child?.jobId ?? ""]) {
       expect(await endOf(test, id)).toMatchObject({ final_status: "error", code: "LEASE_EXPIRED" });
     }
+  });
+
+  it("starts none of those that wait for the place of one that ends with it", async () => {
+    const narrow = anAgent("narrow", () => new Promise<never>(() => {}), { maxConcurrent: 1 });
+    const test = await delegating({ agents: [narrow] });
+    const { delegate } = bound(test.planner.host());
+    const children = [1, 2, 3].map((input) => delegate({ agent: "narrow", input }));
+    const ids = (await settled(test, Promise.all(children))).map(({ jobId }) => jobId);
+    test.planner.return();
+    await test.world.settle();
+    const ended = await Promise.all(ids.map((id) => test.stored(id)));
+    expect(ended.map(({ status, attempt }) => [status, attempt])).toEqual([
+      ["cancelled", 1],
+      ["cancelled", 0],
+      ["cancelled", 0],
+    ]);
   });
 
   it("is no expiry where its agent failed with the expiry of another job, such as a child's", async () => {

@@ -7,6 +7,7 @@ import { CodedError } from "../../protocol/errors.ts";
 import type { Agents, DelegatedJob, DelegateRequest, RunnableAgent } from "../agents-port.ts";
 import type { Guard } from "../authority/guard.ts";
 import { type Lease, leaseOf } from "../authority/lease.ts";
+import type { PolicyGate, PolicyQuestion, Ruling } from "../authority/policy-gate.ts";
 import { Purse } from "../authority/purse.ts";
 import { deriveLease } from "../authority/sub-lease.ts";
 import type { JobId } from "../ids.ts";
@@ -14,13 +15,14 @@ import type { HoldRow, Store } from "../ports.ts";
 import type { ActiveJob } from "./active-job.ts";
 import { readChildOutcome } from "./child-outcome.ts";
 import { assertRoomBelow, type DelegationLimits } from "./delegation.ts";
+import { delegationQuestion, withinPurse } from "./delegation-policy.ts";
 import { digestOf } from "./digest.ts";
 import { agentReference, type JobRecord } from "./job-record.ts";
 import { INITIAL_STATE, type Outcome } from "./job-state.ts";
 import type { JobTable } from "./job-table.ts";
 import { ancestorsOf } from "./job-tree.ts";
 import { assertNeeds } from "./needs.ts";
-import { assertKey, assertRuntime, textOf } from "./submission-checks.ts";
+import { assertKey, assertRuntime, textOf, toldReason } from "./submission-checks.ts";
 
 /** Longest input of a child, in UTF-16 units of JSON: about what a client's frame could hold. */
 const MAX_INPUT_LENGTH = 1_048_576;
@@ -28,8 +30,6 @@ const MAX_INPUT_LENGTH = 1_048_576;
 const MAX_DELEGATIONS = 10_000;
 /** Longest input that is repeated in the `delegate` event, in UTF-16 units of JSON; the child has it whole in any case. */
 const MAX_INPUT_TOLD = 65_536;
-/** Longest reason for which a child is cancelled, in UTF-16 units: it goes on the child's log. */
-const MAX_REASON_LENGTH = 16_384;
 
 export interface DelegationParts {
   readonly agents: Agents;
@@ -39,6 +39,7 @@ export interface DelegationParts {
   readonly limits: DelegationLimits;
   /** See `GuardOptions`. */
   readonly requireModelUse: boolean | undefined;
+  readonly policy: PolicyGate | undefined;
   /** See `RunSlots.waitsInRing`. */
   waitsInRing(agent: RunnableAgent, above: readonly JobId[]): boolean;
   /** Takes charge of a child, and starts it. */
@@ -62,6 +63,12 @@ export interface Delegator {
 interface Known {
   readonly digest: string;
   readonly child: () => Promise<DelegatedJob>;
+}
+
+/** What the policy was asked, and what it allows. */
+interface Ruled {
+  readonly question: PolicyQuestion;
+  readonly ruling: Ruling;
 }
 
 export class Delegations {
@@ -103,7 +110,7 @@ export class Delegations {
     // What was refused was never made: the key is free again.
     child.catch(() => {
       this.#known.delete(key);
-      this.#giveBack(key, digest);
+      this.#giveBack(digest);
     });
     return child;
   }
@@ -115,13 +122,15 @@ export class Delegations {
   }
 
   /** A later attempt, to which nothing is refused, must find what this one is going to make in this one's place. */
-  #giveBack(key: string, digest: string): void {
-    const last = (this.#ordinals.get(digest) ?? 0) - 1;
-    if (key === `${digest}/${last}`) this.#ordinals.set(digest, last);
+  #giveBack(digest: string): void {
+    let next = this.#ordinals.get(digest) ?? 0;
+    while (next > 0 && !this.#known.has(`${digest}/${next - 1}`)) next--;
+    if (next > 0) this.#ordinals.set(digest, next);
+    else this.#ordinals.delete(digest);
   }
 
   async #delegate(request: DelegateRequest, key: string, digest: string): Promise<DelegatedJob> {
-    const { agents, world, table, limits, requireModelUse } = this.#parts;
+    const { agents, world, table, limits, policy } = this.#parts;
     const { job: parent, guard } = this.#delegator;
     const agent = agents.resolve(request.agent);
     if (request.maxRuntimeSec !== undefined) assertRuntime(request.maxRuntimeSec);
@@ -132,6 +141,7 @@ export class Delegations {
       });
     }
     const input = await agent.parseInput(text === undefined ? undefined : JSON.parse(text));
+    const ruled = policy === undefined ? undefined : await this.#askPolicy(policy, agent, request, input);
 
     // From here to the commit nothing waits: what the guard and the counters say holds.
     this.#delegator.assertRunning();
@@ -140,15 +150,18 @@ export class Delegations {
     assertRoomBelow(parent, limits);
     assertCanStart(parent, agent, this.#parts);
     const now = world.clock.now();
-    const lease = deriveLease(leaseOf(parent.record), request.leaseRequest, request.leaseConstraints, now, {
-      requireModelUse,
-    });
-    const budgeted = parent.purse !== undefined || (lease?.budget ?? null) !== null;
-    assertNeeds(agent, lease, input, { budgeted, requireModelUse });
+    const lease = ruled === undefined ? this.#derive(request) : withinPurse(ruled.ruling, parent.purse);
+    if (ruled === undefined) this.#assertNeeds(agent, lease, input);
+    else {
+      const { question, ruling } = ruled;
+      policy?.assertRoom(question, ruling, table.countOf(parent.record.principal));
+      policy?.assertNeeds(question, ruling, (left) => this.#assertNeeds(agent, left, input));
+    }
+    const { maxRuntimeSec } = ruled?.ruling ?? request;
     const id = world.ids.next("job");
     const delegateId = world.ids.next("del");
     const purse = openPurse(parent, id, lease, () => table.touch(id));
-    const record = childRecord(parent.record, request, { id, delegateId, agent, lease, now });
+    const record = childRecord(parent.record, request, { id, delegateId, agent, lease, maxRuntimeSec, now });
     const hold: HoldRow = {
       job: parent.record.id,
       id: delegateId,
@@ -184,6 +197,32 @@ export class Delegations {
     return this.#handle(record, delegateId);
   }
 
+  /** Only about what could be made as things are now. They may be others by the time it answers. */
+  async #askPolicy(policy: PolicyGate, agent: RunnableAgent, request: DelegateRequest, input: unknown): Promise<Ruled> {
+    const { job: parent, guard, assertRunning } = this.#delegator;
+    const reference = `${agent.name}@${agent.version}`;
+    assertRunning();
+    await guard.check({ namespace: "agent.delegate", target: reference });
+    assertRoomBelow(parent, this.#parts.limits);
+    const lease = this.#derive(request);
+    this.#assertNeeds(agent, lease, input);
+    const { maxRuntimeSec } = request;
+    const question = delegationQuestion(parent, { agent: reference, lease, maxRuntimeSec });
+    return { question, ruling: await policy.ask(question) };
+  }
+
+  /** See `deriveLease`. */
+  #derive({ leaseRequest, leaseConstraints }: DelegateRequest): Lease | null {
+    const { world, requireModelUse } = this.#parts;
+    const parent = leaseOf(this.#delegator.job.record);
+    return deriveLease(parent, leaseRequest, leaseConstraints, world.clock.now(), { requireModelUse });
+  }
+
+  #assertNeeds(agent: RunnableAgent, lease: Lease | null, input: unknown): void {
+    const budgeted = this.#delegator.job.purse !== undefined || (lease?.budget ?? null) !== null;
+    assertNeeds(agent, lease, input, { budgeted, requireModelUse: this.#parts.requireModelUse });
+  }
+
   /** A child that an earlier attempt started. */
   async #find(delegateId: string, id: JobId): Promise<DelegatedJob> {
     const record = this.#parts.table.get(id)?.record ?? (await this.#parts.store.readJob(id));
@@ -200,6 +239,7 @@ export class Delegations {
       jobId: id,
       delegateId,
       agent: agentReference(record),
+      ended: () => untilEnded(table, id, delegator),
       result: async () => {
         await untilEnded(table, id, delegator);
         const returned = await readChildOutcome(store, world.timers, id);
@@ -208,11 +248,9 @@ export class Delegations {
       },
       cancel: async (reason) => {
         delegator.assertRunning();
-        assertReason(reason);
         const child = table.get(id);
         if (child === undefined) return;
-        const because = reason === undefined ? "" : `: ${reason}`;
-        const error = new CodedError("CANCELLED", `the job above this one cancelled it${because}`, {
+        const error = new CodedError("CANCELLED", `the job above this one cancelled it${toldReason(reason)}`, {
           details: { parent_job_id: parent },
         });
         end(child, { status: "cancelled", error: error.toBody() });
@@ -228,13 +266,6 @@ function untilAccepted(child: ActiveJob): Promise<void> {
       if (cause === undefined) resolve();
       else reject(new CodedError("INTERNAL_ERROR", "the delegation could not be stored; try again", { cause }));
     });
-  });
-}
-
-function assertReason(reason: unknown): void {
-  if (reason === undefined || (typeof reason === "string" && reason.length <= MAX_REASON_LENGTH)) return;
-  throw new CodedError("INVALID_REQUEST", `reason must be a string of at most ${MAX_REASON_LENGTH} characters`, {
-    details: { field: "reason", limit: MAX_REASON_LENGTH },
   });
 }
 
@@ -307,14 +338,15 @@ interface Child {
   readonly delegateId: string;
   readonly agent: RunnableAgent;
   readonly lease: Lease | null;
+  readonly maxRuntimeSec: number | undefined;
   readonly now: number;
 }
 
 /** A child belongs to whom its parent belongs to, and to the same trace. */
 function childRecord(
   parent: JobRecord,
-  { maxRuntimeSec, traceParent }: DelegateRequest,
-  { id, delegateId, agent, lease, now }: Child,
+  { traceParent }: DelegateRequest,
+  { id, delegateId, agent, lease, maxRuntimeSec, now }: Child,
 ): JobRecord {
   return {
     ...INITIAL_STATE,
@@ -323,6 +355,7 @@ function childRecord(
     parent: parent.id,
     delegateId,
     principal: parent.principal,
+    roles: parent.roles,
     session: parent.session,
     agent: agent.name,
     version: agent.version,

@@ -11,6 +11,8 @@ export interface JobRecord extends JobState {
   /** Of a child: names the delegation, on its parent's log and to the sessions that follow it (§10); null for a root. */
   readonly delegateId: string | null;
   readonly principal: PrincipalKey;
+  /** Those of the principal when the tree's root was submitted, with spaces between; a policy judges delegations by them. */
+  readonly roles: string;
   /** The submitting session; null when submitted in process. */
   readonly session: SessionId | null;
   readonly agent: string;

@@ -1,27 +1,35 @@
 /** The unfinished jobs this node owns, by id, and who watches their logs. */
 
-import type { Clock } from "../../platform/world.ts";
+import type { Clock, Timers } from "../../platform/world.ts";
 import type { CodedError } from "../../protocol/errors.ts";
 import type { JobId } from "../ids.ts";
 import type { GroupCommit } from "../log/group-commit.ts";
+import type { PrincipalKey } from "../principal.ts";
 import { ActiveJob, type NewActiveJob, type Surroundings } from "./active-job.ts";
+import type { JobRecord } from "./job-record.ts";
 import { treeOf } from "./job-tree.ts";
 
 export class JobTable {
   readonly #surroundings: Surroundings;
   readonly #onLost: (tree: readonly ActiveJob[], error: unknown) => void;
   readonly #jobs = new Map<JobId, ActiveJob>();
+  /** How many there are of each principal. */
+  readonly #counts = new Map<PrincipalKey, number>();
   readonly #watchers = new Map<JobId, Set<() => void>>();
   #closed: CodedError | undefined;
 
   constructor(options: {
     clock: Clock;
+    timers: Timers;
     commits: GroupCommit;
+    onPermissionExpired: Surroundings["onPermissionExpired"];
     /** A commit of a tree failed, and none of its jobs is in the table any more. The root comes first. */
     onLost: (tree: readonly ActiveJob[], error: unknown) => void;
   }) {
     this.#surroundings = {
       clock: options.clock,
+      timers: options.timers,
+      onPermissionExpired: options.onPermissionExpired,
       commits: options.commits,
       onCommitted: (job, ended) => this.#committed(job, ended),
       onLost: (job, error) => this.#lost(job, error),
@@ -42,6 +50,11 @@ export class JobTable {
     return this.#jobs.size;
   }
 
+  /** Unfinished jobs of a principal, delegated ones too. */
+  countOf(principal: PrincipalKey): number {
+    return this.#counts.get(principal) ?? 0;
+  }
+
   values(): IterableIterator<ActiveJob> {
     return this.#jobs.values();
   }
@@ -53,8 +66,17 @@ export class JobTable {
   add(job: NewActiveJob): ActiveJob {
     if (this.#closed !== undefined && job.parent === undefined) throw this.#closed;
     const active = new ActiveJob(job, this.#surroundings);
-    this.#jobs.set(job.record.id, active);
+    const { id, principal } = job.record;
+    this.#jobs.set(id, active);
+    this.#counts.set(principal, this.countOf(principal) + 1);
     return active;
+  }
+
+  #remove({ id, principal }: Pick<JobRecord, "id" | "principal">): void {
+    if (!this.#jobs.delete(id)) return;
+    const left = this.countOf(principal) - 1;
+    if (left > 0) this.#counts.set(principal, left);
+    else this.#counts.delete(principal);
   }
 
   /** Takes no new tree any more. Those that are here stay until `clear`. */
@@ -66,6 +88,7 @@ export class JobTable {
   clear(error: CodedError): void {
     const jobs = [...this.#jobs.values()];
     this.#jobs.clear();
+    this.#counts.clear();
     for (const job of jobs) job.evict(error);
   }
 
@@ -80,7 +103,7 @@ export class JobTable {
   }
 
   #committed(job: ActiveJob, ended: boolean): void {
-    if (ended) this.#jobs.delete(job.record.id);
+    if (ended) this.#remove(job.record);
     for (const watcher of this.#watchers.get(job.record.id) ?? []) watcher();
   }
 
@@ -88,7 +111,7 @@ export class JobTable {
   #lost(job: ActiveJob, error: unknown): void {
     if (this.#jobs.get(job.record.id) !== job) return;
     const tree = treeOf(job);
-    for (const { record } of tree) this.#jobs.delete(record.id);
+    for (const { record } of tree) this.#remove(record);
     this.#onLost(tree, error);
     for (const each of tree) each.evict(error);
   }

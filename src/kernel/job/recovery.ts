@@ -9,7 +9,7 @@ import { CodedError } from "../../protocol/errors.ts";
 import type { Agents, RunnableAgent } from "../agents-port.ts";
 import type { JobId, NodeId } from "../ids.ts";
 import type { Store, TreeClaim } from "../ports.ts";
-import type { ActiveJob } from "./active-job.ts";
+import type { ActiveJob, NewActiveJob } from "./active-job.ts";
 import { readCounters } from "./counters.ts";
 import { firstDeadline } from "./deadlines.ts";
 import { outcomeBelow } from "./delegation.ts";
@@ -104,19 +104,24 @@ export class Recovery {
   /** @param tree its unfinished jobs, parents before their children. */
   async #takeUp(tree: readonly JobRecord[], claim: TreeClaim): Promise<void> {
     // Everything is read before a job is taken up: when the store fails, nothing is left half done.
-    const stored: { readonly record: JobRecord; readonly head: number; readonly openCalls: readonly string[] }[] = [];
+    const stored: (Pick<NewActiveJob, "record" | "head" | "permissions"> & {
+      readonly openCalls: readonly string[];
+    })[] = [];
     const heads = await this.#store.readHeads(tree.map(({ id }) => id));
     for (const record of tree) {
       const head = heads.get(record.id) ?? 0;
       const openCalls =
         record.status === "running" ? await readOpenCalls(this.#store, this.#world.timers, record.id, head) : [];
-      stored.push({ record, head, openCalls });
+      // A job that never ran has asked for nothing.
+      const permissions = record.attempt === 0 ? [] : await this.#store.readPermissionsOf(record.id);
+      stored.push({ record, head, openCalls, permissions });
     }
     const counters = await readCounters(this.#store, this.#world.timers, this.#table, tree);
 
-    const jobs = stored.map(({ record, head, openCalls }) => {
+    const jobs = stored.map(({ openCalls, ...taken }) => {
+      const { record } = taken;
       const parent = record.parent === null ? undefined : this.#table.get(record.parent);
-      const job = this.#table.add({ record, claim, head, accepted: false, ...counters.of(record, parent) });
+      const job = this.#table.add({ ...taken, claim, accepted: false, ...counters.of(record, parent) });
       return { job, openCalls };
     });
     const [root] = jobs;

@@ -57,7 +57,7 @@ export interface Cashier {
   report(metric: Metric): Promise<void> | undefined;
   /** @throws the stop reason once the attempt is shut out. */
   assertRunning(): void;
-  readonly isStopped: boolean;
+  isStopped(): boolean;
 }
 
 interface Reservation {
@@ -129,8 +129,8 @@ export class Reservations {
       return { handle: this.#handle(reservation, cashier), isNew };
     } catch (error) {
       // What was refused was never made: its key, or its place, is the next one's, where a later attempt looks for it.
-      if (key === undefined) this.#ordinals.set(digest, (this.#ordinals.get(digest) ?? 1) - 1);
-      else this.#taken.delete(name);
+      this.#taken.delete(name);
+      if (key === undefined) this.#giveBack(digest);
       throw error;
     }
   }
@@ -197,7 +197,7 @@ export class Reservations {
         await room;
       },
       release: async () => {
-        if (cashier.isStopped || this.#open.get(row.id) !== reservation) return;
+        if (cashier.isStopped() || this.#open.get(row.id) !== reservation) return;
         this.#close(reservation, "released");
         if (!this.#taken.delete(row.key)) return;
         this.#earlier.set(row.key, { ...row, state: "released" });
@@ -216,6 +216,12 @@ export class Reservations {
     const ordinal = this.#ordinals.get(digest) ?? 0;
     this.#ordinals.set(digest, ordinal + 1);
     return `${ordinal}/${digest}`;
+  }
+
+  #giveBack(digest: string): void {
+    const last = (this.#ordinals.get(digest) ?? 0) - 1;
+    if (last > 0) this.#ordinals.set(digest, last);
+    else this.#ordinals.delete(digest);
   }
 }
 

@@ -19,6 +19,7 @@ import { agentReference, type JobRecord } from "./job-record.ts";
 import type { Outcome } from "./job-state.ts";
 import { ancestorsOf } from "./job-tree.ts";
 import type { RunSlots } from "./run-slots.ts";
+import { SlotBreaks } from "./slot-breaks.ts";
 
 /** What a run holds on to until its job's outcome is fixed. */
 interface Run {
@@ -30,6 +31,8 @@ interface Run {
   /** Calls of an earlier attempt whose outcome nobody knows: told of when the next one starts. */
   openCalls?: readonly string[];
   attempt?: Attempt;
+  /** Whose slots the job takes. */
+  agent?: RunnableAgent;
 }
 
 const NO_STEPS: ReadonlyMap<string, string | null> = new Map();
@@ -44,6 +47,8 @@ export class Runner {
   readonly #maxLogBytes: number;
   readonly #requireModelUse: boolean | undefined;
   readonly #beginDelegating: AttemptParts["beginDelegating"];
+  readonly #beginRequesting: AttemptParts["beginRequesting"];
+  readonly #breaks: SlotBreaks;
   readonly #onExpired: (job: JobRecord) => void;
   readonly #runs = new Map<JobId, Run>();
 
@@ -58,6 +63,7 @@ export class Runner {
     /** See `GuardOptions`. */
     requireModelUse: boolean | undefined;
     beginDelegating: AttemptParts["beginDelegating"];
+    beginRequesting: AttemptParts["beginRequesting"];
     /** The job ends because its lease has expired. */
     onExpired: (job: JobRecord) => void;
   }) {
@@ -70,6 +76,8 @@ export class Runner {
     this.#maxLogBytes = options.maxLogBytes;
     this.#requireModelUse = options.requireModelUse;
     this.#beginDelegating = options.beginDelegating;
+    this.#beginRequesting = options.beginRequesting;
+    this.#breaks = new SlotBreaks(options.slots);
     this.#onExpired = options.onExpired;
   }
 
@@ -95,12 +103,25 @@ export class Runner {
    */
   start(job: ActiveJob, agent: RunnableAgent, parsed?: { readonly input: unknown }): void {
     const { record } = job;
-    if (!this.#runs.has(record.id)) return;
+    const run = this.#runs.get(record.id);
+    if (run === undefined) return;
+    run.agent = agent;
     const above =
       record.parent === null || agent.maxConcurrent === undefined
         ? undefined
         : Array.from(ancestorsOf(job), (each) => each.record.id);
     if (this.#slots.take(record, agent, () => this.#start(job, undefined), above)) this.#start(job, parsed);
+  }
+
+  /** Gives up the slot of a job that waits for a person. */
+  leaveSlot({ record }: ActiveJob): void {
+    const agent = this.#runs.get(record.id)?.agent;
+    if (agent !== undefined) this.#breaks.leave(record, agent);
+  }
+
+  /** Resolves once the job has a slot again; never, when it is released before. */
+  takeSlot({ record }: ActiveJob): Promise<void> {
+    return this.#breaks.back(record.id);
   }
 
   /** Calls `then` after `pauseMs`, unless the job is released before. */
@@ -143,6 +164,7 @@ export class Runner {
     run.expiry?.cancel();
     run.pause?.cancel();
     run.attempt?.stop(reason);
+    this.#breaks.forget(id);
     this.#slots.release(id);
   }
 
@@ -194,12 +216,14 @@ export class Runner {
           expiresAt: record.expiresAt,
           clock: this.#world.clock,
           purse: job.purse,
+          grants: job,
           requireModelUse: this.#requireModelUse,
         }),
         steps,
         artifacts: this.#artifacts,
         bound: { meter, onFull: (error) => this.end(job, { status: "error", error: error.toBody() }) },
         beginDelegating: this.#beginDelegating,
+        beginRequesting: this.#beginRequesting,
       });
       run.attempt = attempt;
       const { expiresAt } = record;
@@ -219,7 +243,8 @@ export class Runner {
     const { outcome } = job.record;
     if (outcome === null) return;
     const below = outcomeBelow(job.record, outcome, this.#world.clock.now());
-    for (const child of [...job.children]) this.end(child, below);
+    // From the youngest on: those that wait for a place go before an older one's end would start them.
+    for (const child of [...job.children].reverse()) this.end(child, below);
     job.touchLast();
   }
 

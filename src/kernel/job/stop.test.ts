@@ -26,6 +26,15 @@ describe("cancelling a job", () => {
     expect([batches.length - before, kernel.unfinished]).toEqual([1, 0]);
   });
 
+  it("is told with as much of its reason as fits a frame", async () => {
+    const { submit, kernel, world, log } = await createTestKernel({ agents: [endless] });
+    const { job } = await submit("endless");
+    const cancelled = kernel.cancel({ job: job.id, reason: "x".repeat(1_000_000) }, () => {});
+    await world.settle();
+    await cancelled;
+    expect(String((await log(job.id)).at(-1)?.payload.message)).toMatch(/^the job was cancelled: x{16384}…$/);
+  });
+
   it("[law-commit-then-publish] is answered when it is stored, and before its terminal is published", async () => {
     const happened: string[] = [];
     const contributors = [

@@ -8,6 +8,7 @@ import type { JobRecord } from "./job-record.ts";
 import { isTerminal } from "./job-state.ts";
 import type { JobTable } from "./job-table.ts";
 import type { Runner } from "./run.ts";
+import { toldReason } from "./submission-checks.ts";
 
 export interface CancelRequest {
   readonly job: JobId;
@@ -51,8 +52,7 @@ export class Stops {
       answered(ended);
       return;
     }
-    const because = request.reason === undefined ? "" : `: ${request.reason}`;
-    const error = new CodedError("CANCELLED", `the job was cancelled${because}`);
+    const error = new CodedError("CANCELLED", `the job was cancelled${toldReason(request.reason)}`);
     return new Promise((resolve, reject) => {
       job.whenCommitted((failure, stored) => {
         if (failure !== undefined) {

@@ -1,8 +1,10 @@
-/** What is checked of every job that is asked for, by a client or by another job. */
+/** What is checked of jobs that are asked for, or asked to stop, by a client or by another job. */
 import { CodedError } from "../../protocol/errors.ts";
 
 /** Longest key of a delegation or a reservation, in UTF-16 units. */
 const MAX_KEY_LENGTH = 256;
+/** Of the reason of a cancellation so much is told, in UTF-16 units: it stands in the job's error, which must fit a frame. */
+const MAX_REASON_LENGTH = 16_384;
 
 /** Some 31 years: within what dates and timers can express. The same bound as on the wire. */
 const MAX_RUNTIME_SEC = 1_000_000_000;
@@ -42,4 +44,11 @@ export function assertKey(key: unknown, field: string): string {
     `${field} must be a string of 1 to ${MAX_KEY_LENGTH} characters, without lone surrogates`,
     { details: { field } },
   );
+}
+
+/** How the error of a cancelled job ends. A stop is never refused for its reason: one that is too long is cut. */
+export function toldReason(reason: string | undefined): string {
+  if (reason === undefined) return "";
+  const text = String(reason);
+  return text.length <= MAX_REASON_LENGTH ? `: ${text}` : `: ${text.slice(0, MAX_REASON_LENGTH).toWellFormed()}…`;
 }

@@ -4,6 +4,7 @@ import type { World } from "../../platform/world.ts";
 import { CodedError } from "../../protocol/errors.ts";
 import type { Agents } from "../agents-port.ts";
 import { parseLease } from "../authority/lease.ts";
+import type { PolicyGate, PolicyQuestion } from "../authority/policy-gate.ts";
 import type { JobId, SessionId } from "../ids.ts";
 import type { IdempotencyRow, Store } from "../ports.ts";
 import { type Principal, type PrincipalKey, principalKey } from "../principal.ts";
@@ -60,6 +61,7 @@ export class Submissions {
   readonly #readJob: (id: JobId) => Promise<JobRecord | undefined>;
   readonly #beginTrace: BeginTrace | undefined;
   readonly #requireModelUse: boolean | undefined;
+  readonly #policy: PolicyGate | undefined;
   /** Submissions with a key that are not durable yet, by principal and key: a repeat waits for them. */
   readonly #underWay = new Map<string, Promise<unknown>>();
 
@@ -76,6 +78,7 @@ export class Submissions {
     readJob: (id: JobId) => Promise<JobRecord | undefined>;
     beginTrace?: BeginTrace | undefined;
     requireModelUse?: boolean | undefined;
+    policy?: PolicyGate | undefined;
   }) {
     this.#agents = options.agents;
     this.#store = options.store;
@@ -85,13 +88,14 @@ export class Submissions {
     this.#readJob = options.readJob;
     this.#beginTrace = options.beginTrace;
     this.#requireModelUse = options.requireModelUse;
+    this.#policy = options.policy;
   }
 
   /**
    * Accepts a job. `accepted` is called in the turn in which the acceptance became durable, before anything of the job
    * is published; the promise resolves after it.
    * @throws CodedError INVALID_REQUEST, AGENT_NOT_AVAILABLE, AGENT_VERSION_NOT_AVAILABLE, DUPLICATE_KEY,
-   * PERMISSION_DENIED when the lease lacks what the agent needs (`needs.ts`), or INTERNAL_ERROR when the store failed, or
+   * PERMISSION_DENIED when the lease lacks what the agent needs (`needs.ts`) or the policy refuses, or INTERNAL_ERROR when the store failed, or
    * when too many jobs wait to run.
    */
   async submit(request: SubmitRequest, accepted: (answer: Accepted) => void): Promise<void> {
@@ -145,16 +149,35 @@ export class Submissions {
   ): Promise<void> {
     const now = this.#world.clock.now();
     const agent = this.#agents.resolve(request.agent);
-    const lease =
+    const asked =
       request.leaseRequest === undefined && request.leaseConstraints === undefined
         ? null
         : parseLease(request.leaseRequest, request.leaseConstraints, now);
     if (request.maxRuntimeSec !== undefined) assertRuntime(request.maxRuntimeSec);
     const parsing = agent.parseInput(request.input);
     const input = parsing instanceof Promise ? await parsing : parsing;
-    assertNeeds(agent, lease, input, { requireModelUse: this.#requireModelUse });
-
+    const needs = { requireModelUse: this.#requireModelUse };
+    assertNeeds(agent, asked, input, needs);
     const principal = principalKey(request.principal);
+    let lease = asked;
+    let { maxRuntimeSec } = request;
+    const policy = this.#policy;
+    if (policy !== undefined) {
+      const question: PolicyQuestion = {
+        kind: "submit",
+        principal: request.principal,
+        agent: `${agent.name}@${agent.version}`,
+        lease,
+        maxRuntimeSec,
+        job: null,
+        owner: principal,
+      };
+      const ruling = await policy.ask(question);
+      // From here to the commit nothing waits: what is counted holds.
+      policy.assertRoom(question, ruling, this.#table.countOf(principal));
+      policy.assertNeeds(question, ruling, (left) => assertNeeds(agent, left, input, needs));
+      ({ lease, maxRuntimeSec } = ruling);
+    }
     this.#runner.assertRoom(principal, agent);
     const id = this.#world.ids.next("job");
     const text = textOf(request.input);
@@ -166,6 +189,7 @@ export class Submissions {
       parent: null,
       delegateId: null,
       principal,
+      roles: request.principal.roles.join(" "),
       session: request.session,
       agent: agent.name,
       version: agent.version,
@@ -173,7 +197,7 @@ export class Submissions {
       traceParent: request.traceParent ?? begun?.traceParent ?? null,
       lease: lease === null ? null : JSON.stringify(lease),
       createdAt: now,
-      deadlineAt: request.maxRuntimeSec === undefined ? null : now + Math.ceil(request.maxRuntimeSec * 1000),
+      deadlineAt: maxRuntimeSec === undefined ? null : now + Math.ceil(maxRuntimeSec * 1000),
       expiresAt: lease?.expiresAt ?? null,
     };
     const purse = purseOf(this.#table, { job: id, granted: lease?.budget ?? null });

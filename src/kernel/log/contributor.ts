@@ -2,6 +2,7 @@
  * The port through which a face adds its own rows to a kernel transition: the sessions face places events in its
  * sessions' streams, the coordinator writes its run events. Same commit, or none.
  */
+import type { PermissionRow } from "../authority/permission.ts";
 import type { JobRecord } from "../job/job-record.ts";
 import type { Chunk, Rows } from "../ports.ts";
 
@@ -17,6 +18,8 @@ export interface Transition {
   readonly ended: boolean;
   /** Entries appended in this commit, in order; none for a transition without entries. */
   readonly chunks: readonly Chunk[];
+  /** Permissions that this commit adds or changes, in order; absent for nearly all commits. */
+  readonly permissions?: readonly PermissionRow[];
 }
 
 /** Rows to commit, and what to do once their fate is known. Neither callback may throw or wait. */

@@ -163,6 +163,8 @@ export class Outbox implements Contributor {
   }
 
   #join(job: JobId, stream: SessionStream): void {
+    // It may have gone while a commit that gives it places was under way.
+    if (!this.has(stream)) return;
     const followers = this.#followers.get(job);
     if (followers === undefined) this.#followers.set(job, [stream]);
     else if (!followers.includes(stream)) followers.push(stream);

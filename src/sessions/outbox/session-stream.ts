@@ -18,6 +18,7 @@ import type { Connection } from "../../transports/connection.ts";
 import type { Lagging, LagReason } from "./back-pressure.ts";
 import { childAcceptedFrame } from "./delegated-jobs.ts";
 import { EventFrames, type FramedJob } from "./event-frames.ts";
+import { permissionRequestFrame, VENDOR } from "./permission-requests.ts";
 
 export type StreamMode = "parked" | "catching-up" | "live";
 
@@ -43,6 +44,8 @@ export class SessionStream {
   readonly #hidden: string;
   /** The session is told of what is delegated by jobs that it may cancel, and follows it. */
   readonly takesChildren: boolean;
+  /** The session is asked for what jobs ask for that it may cancel. */
+  readonly #takesRequests: boolean;
   readonly follows = new Map<JobId, FollowedJob>();
   /** Every followed job whose log may hold committed entries without a place here; none is missing from it. */
   readonly lagging = new Set<JobId>();
@@ -73,11 +76,13 @@ export class SessionStream {
     hidden: string;
     head: number;
     takesChildren?: boolean;
+    takesRequests?: boolean;
     mostUnacknowledged?: number;
   }) {
     this.session = options.session;
     this.#hidden = options.hidden;
     this.takesChildren = options.takesChildren ?? false;
+    this.#takesRequests = options.takesRequests ?? false;
     this.head = options.head;
     this.#mostUnacknowledged = options.mostUnacknowledged ?? Number.POSITIVE_INFINITY;
   }
@@ -200,6 +205,7 @@ export class SessionStream {
     const frames = followed?.frames ?? new EventFrames(this.session, job);
     if (followed !== undefined) followed.frames = frames;
     const texts: string[] = [];
+    const takesRequests = this.#takesRequests && followed?.mayCancel === true;
     let eventSeq = segment.firstEventSeq;
     for (const chunk of chunks) {
       for (let index = 0; index < chunk.payloads.length; index++) {
@@ -207,7 +213,13 @@ export class SessionStream {
         const code = chunk.kinds.charAt(index);
         if (jobSeq < segment.firstJobSeq || jobSeq > segment.lastJobSeq) continue;
         if (this.#hidden !== "" && this.#hidden.includes(code)) continue;
-        if (eventSeq > after) texts.push(frames.frame(code, chunk.payloads[index] as string, jobSeq, eventSeq));
+        if (eventSeq > after) {
+          const payload = chunk.payloads[index] as string;
+          const request =
+            takesRequests && code === VENDOR ? permissionRequestFrame(this.session, job, payload, jobSeq) : undefined;
+          if (request !== undefined) texts.push(request);
+          texts.push(frames.frame(code, payload, jobSeq, eventSeq));
+        }
         eventSeq++;
       }
     }

@@ -10,6 +10,7 @@ export function describeJobs(subject: Subject): void {
     it("reads back every field as it was written", async () => {
       const root = aJob("root", {
         session: "s1",
+        roles: "user operator",
         deadlineAt: 1_800_000_000_123,
         expiresAt: 1_900_000_000_456,
         traceParent: "00f067aa0ba902b7-01",

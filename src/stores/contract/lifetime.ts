@@ -79,6 +79,9 @@ export function describeLifetime(subject: Subject): void {
       await expect(subject.store.readSteps("a")).rejects.toThrow("closed");
       await expect(subject.store.readBudgets(["a"])).rejects.toThrow("closed");
       await expect(subject.store.readHolds("a")).rejects.toThrow("closed");
+      await expect(subject.store.readPermission("p")).rejects.toThrow("closed");
+      await expect(subject.store.readPermissionsOf("a")).rejects.toThrow("closed");
+      await expect(subject.store.listPermissions({ principals: ["t/me"], limit: 1 })).rejects.toThrow("closed");
       await expect(subject.store.readSession("s")).rejects.toThrow("closed");
       await expect(subject.store.readSegments("s", 0, 1)).rejects.toThrow("closed");
       await expect(subject.store.listSessions()).rejects.toThrow("closed");

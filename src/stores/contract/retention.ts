@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { JobRecord } from "../../kernel/job/job-record.ts";
 import type { JobPlace } from "../../kernel/ports.ts";
-import { aBudget, aChunk, aCommand, aFollow, aHold, aJob, aSegment, aSession } from "./rows.ts";
+import { aBudget, aChunk, aCommand, aFollow, aHold, aJob, aPermission, aSegment, aSession } from "./rows.ts";
 import type { Subject } from "./subject.ts";
 
 const ended = (id: string, endedAt: number, fields: Partial<JobRecord> = {}): JobRecord =>
@@ -80,6 +80,7 @@ export function describeRetention(subject: Subject): void {
         commands: [aCommand("x", "a")],
         budgets: [aBudget("a", "1"), aBudget("b", "2")],
         holds: [aHold("a", "h"), aHold("a2", "h"), aHold("b", "h")],
+        permissions: [aPermission("a", "p"), aPermission("a2", "q", { state: "denied" }), aPermission("b", "r")],
       });
     });
 
@@ -113,6 +114,10 @@ export function describeRetention(subject: Subject): void {
         [],
         [aHold("b", "h")],
       ]);
+      expect((await store.listPermissions({ principals: ["t/*"], limit: 9 })).permissions).toEqual([
+        aPermission("b", "r"),
+      ]);
+      expect([await store.readPermission("p"), await store.readPermissionsOf("a2")]).toEqual([undefined, []]);
       expect(await store.readIdempotency("t/me", "a")).toBeUndefined();
       expect(await store.readIdempotency("t/me", "b")).toMatchObject({ job: "b" });
       expect(await store.readCommands("n1")).toEqual([]);

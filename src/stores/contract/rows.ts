@@ -1,4 +1,5 @@
 /** Rows to commit in tests: complete, plausible and short to write. */
+import type { PermissionRow } from "../../kernel/authority/permission.ts";
 import type { JobRecord } from "../../kernel/job/job-record.ts";
 import type {
   ArtifactRow,
@@ -20,6 +21,7 @@ export function aJob(id: string, fields: Partial<JobRecord> = {}): JobRecord {
     parent: null,
     delegateId: null,
     principal: "t/me",
+    roles: "user",
     session: null,
     agent: "echo",
     version: "1.0.0",
@@ -115,6 +117,34 @@ export function aHold(job: string, id: string, fields: Partial<HoldRow> = {}): H
     child: null,
     state: "open",
     attempt: 1,
+    ...fields,
+  };
+}
+
+/** A request that waits. */
+export function aPermission(job: string, id: string, fields: Partial<PermissionRow> = {}): PermissionRow {
+  return {
+    id,
+    job,
+    principal: "t/me",
+    agent: "echo@1.0.0",
+    key: `key of ${id}`,
+    digest: "d",
+    argsDigest: null,
+    args: null,
+    permission: "tool.call",
+    resource: "refund",
+    operation: "call",
+    reason: null,
+    leaseSeconds: null,
+    attempt: 1,
+    state: "pending",
+    requestedAt: 1_000,
+    expiresAt: 2_000,
+    leaseId: null,
+    decidedAt: null,
+    decidedBy: null,
+    decisionReason: null,
     ...fields,
   };
 }

@@ -65,6 +65,10 @@ function writeJobs(tables: Tables, rows: Partial<Rows>, undo: Undo): void {
     requireJob(tables, row.job);
     undo.put(tables.holds, holdId(row.job, row.id), frozenCopy(row));
   }
+  for (const row of rows.permissions ?? []) {
+    requireJob(tables, row.job);
+    undo.put(tables.permissions, row.id, frozenCopy(row));
+  }
 }
 
 function writeStreams(tables: Tables, rows: Partial<Rows>, undo: Undo): void {

@@ -10,6 +10,7 @@ import { writeRows } from "./commit.ts";
 import {
   findNamedContents,
   listJobs,
+  listPermissions,
   measureSession,
   readBudgets,
   readChunks,
@@ -118,6 +119,18 @@ export function createMemoryStore(snapshot?: MemorySnapshot): MemoryStore {
     async readHolds(job, after = "") {
       requireOpen();
       return readHolds(tables, job, after);
+    },
+    async readPermission(id) {
+      requireOpen();
+      return tables.permissions.get(id);
+    },
+    async readPermissionsOf(job) {
+      requireOpen();
+      return [...tables.permissions.values()].filter((row) => row.job === job);
+    },
+    async listPermissions(query) {
+      requireOpen();
+      return listPermissions(tables, query);
     },
     async readArtifact(id) {
       requireOpen();

@@ -1,5 +1,6 @@
 /** The memory store's reads: plain functions from tables to rows. */
 
+import type { PermissionPage, PermissionQuery, PermissionRow } from "../../kernel/authority/permission.ts";
 import type { JobId, NodeId, SessionId } from "../../kernel/ids.ts";
 import { agentReference, type JobRecord } from "../../kernel/job/job-record.ts";
 import { isTerminal } from "../../kernel/job/job-state.ts";
@@ -141,6 +142,24 @@ export function readHolds(tables: Tables, job: JobId, after: string): readonly H
     .filter((hold) => hold.job === job && compare(hold.id, after) > 0)
     .sort((a, b) => compare(a.id, b.id))
     .slice(0, HOLDS_PAGE);
+}
+
+/** Where a page ends is the place of its last row among all, from 1. */
+export function listPermissions(
+  tables: Tables,
+  { principals, states, job, before = Number.MAX_SAFE_INTEGER, limit }: PermissionQuery,
+): PermissionPage {
+  const all = [...tables.permissions.values()];
+  const permissions: PermissionRow[] = [];
+  let place = Math.min(before, all.length + 1);
+  while (place > 1) {
+    if (permissions.length >= limit) return { permissions, next: place };
+    const row = all[--place - 1];
+    if (row === undefined || (states !== undefined && !states.includes(row.state))) continue;
+    if (job !== undefined && row.job !== job) continue;
+    if (principals.some((pattern) => matchesPrincipal(pattern, row.principal))) permissions.push(row);
+  }
+  return { permissions, next: undefined };
 }
 
 export function sumArtifacts(tables: Tables, job: JobId): number {

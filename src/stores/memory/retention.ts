@@ -40,7 +40,7 @@ export function removeTrees(tables: Tables, roots: readonly JobId[]): RemovalSte
     for (const job of gone)
       for (const rows of [tables.jobs, tables.inputs, tables.chunks, tables.steps, tables.budgets]) rows.delete(job);
     tables.trees.delete(id);
-    for (const rows of [tables.idempotency, tables.artifacts, tables.holds]) removeOf(rows, gone);
+    for (const rows of [tables.idempotency, tables.artifacts, tables.holds, tables.permissions]) removeOf(rows, gone);
     removed++;
   }
   return { removed, more: false };

@@ -1,7 +1,8 @@
 /** What the memory store holds: plain maps whose values are frozen copies, so that reads can hand them out as they are. */
 
 import type { AuditEntry } from "../../kernel/audit/audit-row.ts";
-import type { ArtifactId, JobId, NodeId, SessionId } from "../../kernel/ids.ts";
+import type { PermissionRow } from "../../kernel/authority/permission.ts";
+import type { ArtifactId, JobId, NodeId, PermissionId, SessionId } from "../../kernel/ids.ts";
 import type { JobRecord } from "../../kernel/job/job-record.ts";
 import type {
   ArtifactRow,
@@ -46,6 +47,8 @@ export interface Tables {
   readonly budgets: Map<JobId, BudgetRow>;
   /** By `holdId`. */
   readonly holds: Map<string, HoldRow>;
+  /** In the order of insertion, which is the order of listings. */
+  readonly permissions: Map<PermissionId, PermissionRow>;
   /** In the order of insertion: oldest first. */
   readonly commands: Map<string, StoredCommand>;
   readonly sessions: Map<SessionId, SessionState>;
@@ -67,6 +70,7 @@ export function emptyTables(): Tables {
     artifacts: new Map(),
     budgets: new Map(),
     holds: new Map(),
+    permissions: new Map(),
     commands: new Map(),
     sessions: new Map(),
     segments: new Map(),
@@ -87,6 +91,7 @@ export function copyTables(tables: Tables): Tables {
     artifacts: new Map(tables.artifacts),
     budgets: new Map(tables.budgets),
     holds: new Map(tables.holds),
+    permissions: new Map(tables.permissions),
     commands: new Map(tables.commands),
     sessions: new Map(tables.sessions),
     segments: copyLists(tables.segments),

@@ -12,6 +12,7 @@ import type { createJobListing } from "./job-listing.ts";
 import type { createJobs } from "./jobs.ts";
 import type { Keys } from "./keys.ts";
 import type { createLog } from "./log.ts";
+import type { createPermissions } from "./permissions.ts";
 import type { createRetention } from "./retention.ts";
 import type { createSessions } from "./sessions.ts";
 import type { createTrees } from "./trees.ts";
@@ -24,6 +25,7 @@ export interface Tables {
   readonly retention: ReturnType<typeof createRetention>;
   readonly artifacts: ReturnType<typeof createArtifacts>;
   readonly budgets: ReturnType<typeof createBudgets>;
+  readonly permissions: ReturnType<typeof createPermissions>;
   readonly sessions: ReturnType<typeof createSessions>;
   readonly trees: ReturnType<typeof createTrees>;
   readonly commands: ReturnType<typeof createCommands>;
@@ -49,7 +51,8 @@ export function commitBatch(tables: Tables, { claims, rows }: CommitBatch): Comm
   return { committed: true };
 }
 
-function writeRows({ jobs, log, sessions, commands, artifacts, budgets, audit }: Tables, rows: Partial<Rows>): void {
+function writeRows(tables: Tables, rows: Partial<Rows>): void {
+  const { jobs, log, sessions, commands, artifacts, budgets, permissions, audit } = tables;
   for (const job of rows.jobs ?? []) jobs.insert(job);
   for (const input of rows.inputs ?? []) jobs.insertInput(input);
   for (const update of rows.jobUpdates ?? []) jobs.update(update);
@@ -59,6 +62,7 @@ function writeRows({ jobs, log, sessions, commands, artifacts, budgets, audit }:
   for (const artifact of rows.artifacts ?? []) artifacts.insert(artifact);
   for (const budget of rows.budgets ?? []) budgets.write(budget);
   for (const hold of rows.holds ?? []) budgets.writeHold(hold);
+  for (const permission of rows.permissions ?? []) permissions.write(permission);
 
   for (const row of rows.sessions ?? []) sessions.write(row);
   for (const follow of rows.follows ?? []) sessions.follow(follow);

@@ -14,7 +14,7 @@ export const UNFINISHED = "(job.status = 'pending' OR job.status = 'running' OR 
 
 /** Everything of a job but its key, with the ids of its relatives; `outcome` is JSON text. */
 export const SELECT_JOB = `
-  SELECT job.id, root.id AS root, parent.id AS parent, job.delegate_id AS delegateId, job.principal, job.session, job.agent, job.version,
+  SELECT job.id, root.id AS root, parent.id AS parent, job.delegate_id AS delegateId, job.principal, job.roles, job.session, job.agent, job.version,
     job.trace_id AS traceId, job.trace_parent AS traceParent, job.lease, job.created_at AS createdAt,
     job.deadline_at AS deadlineAt, job.expires_at AS expiresAt, job.status, job.attempt, job.started_at AS startedAt, job.ended_at AS endedAt, job.outcome
   FROM jobs AS job JOIN jobs AS root ON root.key = job.root LEFT JOIN jobs AS parent ON parent.key = job.parent`;
@@ -28,8 +28,8 @@ export function toJobRecord(columns: JobColumns): JobRecord {
 export function createJobs(database: Database, keys: Keys) {
   const insertJob = database.prepare(
     `INSERT INTO jobs (key, id, root, parent, epoch, principal, session, agent, version, trace_id, created_at, deadline_at,
-      expires_at, lease, status, attempt, started_at, ended_at, outcome, trace_parent, delegate_id)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      expires_at, lease, status, attempt, started_at, ended_at, outcome, trace_parent, delegate_id, roles)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const updateJob = database.prepare(
     "UPDATE jobs SET status = ?, attempt = ?, started_at = ?, ended_at = ?, outcome = ? WHERE key = ?",
@@ -83,6 +83,7 @@ export function createJobs(database: Database, keys: Keys) {
         job.outcome === null ? null : JSON.stringify(job.outcome),
         job.traceParent,
         job.delegateId,
+        job.roles,
       );
     },
     update({ id, status, attempt, startedAt, endedAt, outcome }: JobUpdate): void {

@@ -92,6 +92,24 @@ it("many holds go step by step as well", async () => {
   expect(await store.readHolds("other")).toHaveLength(1);
 });
 
+it("few large trees go at a time", async () => {
+  const over = { status: "success", endedAt: 1 } as const;
+  const roots = ["one", "two", "three"];
+  await store.commit({ claims: [], rows: { jobs: roots.map((id) => aJob(id, over)) } });
+  for (const root of roots) {
+    const ids = Array.from({ length: 1_500 }, (_, index) => `${root} ${index}`);
+    await store.commit({ claims: [], rows: { jobs: ids.map((id) => aJob(id, { root, parent: root, ...over })) } });
+  }
+  const query = { endedBefore: Number.MAX_SAFE_INTEGER, limit: 10 };
+  const first = await store.findRemovable(query);
+  expect(first.roots).toEqual(["one", "two"]);
+  expect((await store.findRemovable({ ...query, from: first.next ?? 0 })).roots).toEqual(["three"]);
+  expect(await store.removeTrees(roots)).toMatchObject({ removed: 2 });
+  expect(await countRows("jobs")).toBe(1_501);
+  expect(await store.removeTrees(["three"])).toMatchObject({ removed: 1 });
+  expect(await countRows("jobs")).toBe(0);
+});
+
 it("freed pages are used again", async () => {
   await putEnded("first", 4);
   await store.removeTrees(["first"]);

@@ -1,6 +1,6 @@
 /**
- * Removing the history of ended job trees. A tree's rows go in one transaction; its inputs, steps, holds and logs, which may
- * be large, go with them as far as one short transaction can hold them, and step by step after that (`removals` lists the
+ * Removing the history of ended job trees. A tree's rows go in one transaction; its inputs, steps, holds, permissions and logs,
+ * which may be large, go with them as far as one short transaction can hold them, and step by step after that (`removals` lists the
  * jobs of which something is left over).
  * Freed pages are used again; the file does not shrink.
  *
@@ -16,7 +16,9 @@ import { LAST_SEQ, SEQ_BITS } from "./log.ts";
 
 /** Jobs looked at for one page of removable trees. */
 const JOBS_LOOKED_AT = 512;
-/** What one step removes of inputs, steps, holds and logs at most: so many rows, or as many as reach this many bytes. */
+/** Jobs whose rows one step removes, and one page of removable trees looks at, and then no further tree: some 10 ms. */
+const JOBS_PER_STEP = 2_048;
+/** What one step removes of inputs, steps, holds, permissions and logs at most: so many rows, or as many as reach this many bytes. */
 const ROWS_PER_STEP = 256;
 const BYTES_PER_STEP = 2_097_152;
 /** Keys without a job are looked for after so many removals, so many rows a step. */
@@ -76,6 +78,10 @@ export function createRetention(database: Database, keys: Keys) {
     "SELECT id, octet_length(amounts) + octet_length(key) AS bytes FROM holds WHERE job = ? ORDER BY id LIMIT ?",
   );
   const deleteHold = database.prepare("DELETE FROM holds WHERE job = ? AND id = ?");
+  const selectPermissions = database.prepare<{ key: number; bytes: number }>(
+    "SELECT key, octet_length(coalesce(args, '')) AS bytes FROM permissions WHERE job = ? LIMIT ?",
+  );
+  const deletePermission = database.prepare("DELETE FROM permissions WHERE key = ?");
   const selectLastKey = database.prepare<{ principal: string; key: string }>(
     `SELECT principal, key FROM (SELECT principal, key FROM idempotency WHERE (principal, key) > (?, ?)
       ORDER BY principal, key LIMIT ${KEYS_PER_STEP}) ORDER BY principal DESC, key DESC LIMIT 1`,
@@ -132,6 +138,11 @@ export function createRetention(database: Database, keys: Keys) {
         count(hold.bytes);
         if (isFull()) return true;
       }
+      for (const permission of selectPermissions.all(job, rows)) {
+        deletePermission.run(permission.key);
+        count(permission.bytes);
+        if (isFull()) return true;
+      }
       let last: number | undefined;
       for (const row of selectRows.iterate(job, rows)) {
         last = row.seq;
@@ -166,12 +177,14 @@ export function createRetention(database: Database, keys: Keys) {
       // comes nothing that is old enough.
       const isPast = looked.every(({ createdAt }) => createdAt >= endedBefore);
       let next = isPast || looked.length < JOBS_LOOKED_AT ? undefined : looked.at(-1)?.key;
+      let count = 0;
       for (const { key, id, root, createdAt } of looked) {
         if (root !== key || createdAt >= endedBefore) continue;
         const jobs = endedTree(key, endedBefore);
         if (jobs === undefined) continue;
         trees.push({ id, jobs });
-        if (trees.length >= limit) {
+        count += jobs.length;
+        if (trees.length >= limit || count >= JOBS_PER_STEP) {
           next = key;
           break;
         }
@@ -181,14 +194,19 @@ export function createRetention(database: Database, keys: Keys) {
       return { roots, next };
     },
 
-    /** One transaction. */
+    /** One transaction. Trees for which it would become too long are left as they are. */
     remove(roots: readonly JobId[]): RemovalStep {
       let removed = 0;
       const more = database.transact(() => {
-        const trees = [...new Set(roots)].map((root) => {
+        const trees: (readonly { readonly key: number; readonly id: JobId }[])[] = [];
+        let count = 0;
+        for (const root of new Set(roots)) {
+          if (count >= JOBS_PER_STEP) break;
           const found = keys.findJob(root);
-          return (found?.epoch != null && endedTree(found.key, Number.MAX_SAFE_INTEGER)) || [];
-        });
+          const jobs = (found?.epoch != null && endedTree(found.key, Number.MAX_SAFE_INTEGER)) || [];
+          trees.push(jobs);
+          count += jobs.length;
+        }
         const needed = neededOf(trees.flat());
         for (const jobs of trees) {
           if (jobs.length === 0 || jobs.some(({ key }) => needed.has(key))) continue;

@@ -21,6 +21,7 @@ import { createJobs } from "./jobs.ts";
 import { createKeys } from "./keys.ts";
 import { createLog } from "./log.ts";
 import { migrate } from "./migrations.ts";
+import { createPermissions } from "./permissions.ts";
 import { createRetention } from "./retention.ts";
 import { createSessions } from "./sessions.ts";
 import { createTrees } from "./trees.ts";
@@ -86,6 +87,7 @@ function prepareTables(database: Database): Tables {
     commands: createCommands(database, keys),
     artifacts: createArtifacts(database),
     budgets: createBudgets(database, keys),
+    permissions: createPermissions(database, keys),
     audit: createAudit(database),
     jobListing: createJobListing(database),
   };
@@ -95,7 +97,8 @@ function prepareTables(database: Database): Tables {
 const COMMITS_PER_LOOK = 64;
 
 function createStore(tables: Tables, lock: DirectoryLock, file: string): Store {
-  const { database, retention, jobs, log, sessions, trees, commands, artifacts, budgets, audit, jobListing } = tables;
+  const { database, retention, jobs, log, sessions, trees, commands, artifacts, budgets, permissions } = tables;
+  const { audit, jobListing } = tables;
   const wake = createWake();
   const assertInPlace = watchFile(file);
   let commits = 0;
@@ -179,6 +182,15 @@ function createStore(tables: Tables, lock: DirectoryLock, file: string): Store {
     },
     async readHolds(job, after = "") {
       return read(() => budgets.readHolds(job, after));
+    },
+    async readPermission(id) {
+      return read(() => permissions.read(id));
+    },
+    async readPermissionsOf(job) {
+      return read(() => permissions.readOf(job));
+    },
+    async listPermissions(query) {
+      return read(() => permissions.list(query));
     },
     async readArtifact(id) {
       return read(() => artifacts.read(id));

@@ -13,6 +13,8 @@ ALTER TABLE jobs DROP COLUMN submission;
 ALTER TABLE jobs ADD COLUMN trace_parent TEXT;
 -- Of children: what their parent's log calls the delegation.
 ALTER TABLE jobs ADD COLUMN delegate_id TEXT;
+-- Of the submitter, with spaces between: what a policy judges delegations by.
+ALTER TABLE jobs ADD COLUMN roles TEXT NOT NULL DEFAULT '';
 
 -- Follows go in the commit that places a job's terminal. Before, they went when its segments were freed.
 DELETE FROM follows WHERE EXISTS (
@@ -63,6 +65,33 @@ CREATE TABLE holds (
   PRIMARY KEY (job, id)
 ) WITHOUT ROWID;
 
+-- What jobs have asked for at run time, in the order of asking.
+CREATE TABLE permissions (
+  key INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  job INTEGER NOT NULL,
+  -- By which a later attempt of the job finds it.
+  name TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  args_digest TEXT,
+  args TEXT,
+  permission TEXT NOT NULL,
+  resource TEXT NOT NULL,
+  operation TEXT NOT NULL,
+  reason TEXT,
+  lease_seconds INTEGER,
+  attempt INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  requested_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  lease_id TEXT,
+  decided_at INTEGER,
+  decided_by TEXT,
+  decision_reason TEXT
+);
+CREATE INDEX permissions_of_job ON permissions (job);
+CREATE INDEX permissions_open ON permissions (key) WHERE (state = 'pending' OR state = 'granted');
+
 -- Audit: who asked for what, and whether it was allowed. Rows are added, and removed only once they are old.
 CREATE TABLE audit (
   seq INTEGER PRIMARY KEY,
@@ -89,6 +118,8 @@ CREATE TABLE removals (
   job INTEGER PRIMARY KEY,
   done INTEGER NOT NULL DEFAULT 0
 );
+-- Those that are done are many while the jobs of a large tree go.
+CREATE INDEX removals_left ON removals (job) WHERE done = 0;
 -- Of children only: to insert a root costs nothing.
 CREATE INDEX jobs_children ON jobs (root) WHERE parent IS NOT NULL;
 `;
