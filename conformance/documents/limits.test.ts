@@ -240,7 +240,12 @@ describe("the other guides", () => {
     ["delegation", /more than ([\d,]+) characters of JSON/, "kernel/job/delegate.ts", "MAX_INPUT_TOLD"],
     ["delegation", /up to ([\d,]+ MiB)/, "kernel/job/child-outcome.ts", "MAX_STREAMED_BYTES"],
     ["isolation", /At most ([\d,]+) of them run at once/, "agents/isolation/supervisor.ts", "MAX_PROCESSES"],
-    ["isolation", /of up to ([\d,]+ MiB) can be read and written/, "agents/isolation/file-calls.ts", "MAX_WRITTEN_BYTES"],
+    [
+      "isolation",
+      /of up to ([\d,]+ MiB) can be read and written/,
+      "agents/isolation/file-calls.ts",
+      "MAX_WRITTEN_BYTES",
+    ],
     ["models-and-tools", /at most ([\d,]+) entries/, "agents/prices.ts", "MAX_PRICES"],
     ["models-and-tools", /longer than ([\d,]+) characters/, "agents/logged-result.ts", "MAX_LOGGED_RESULT_LENGTH"],
   ])("tell in %s: %s", (page, words, file, name) => {

@@ -173,6 +173,13 @@ describe("refuses to start", () => {
     expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining(message) });
   });
 
+  it("without a service, or without prices", async () => {
+    const service = await place.run(["gateway", "--prices", "prices.json"]);
+    expect(service).toEqual({ code: 1, stdout: "", stderr: expect.stringContaining("--upstream is missing") });
+    const prices = await place.run(["gateway", "--upstream", upstream.url]);
+    expect(prices).toEqual({ code: 1, stdout: "", stderr: expect.stringContaining("--prices is missing") });
+  });
+
   it("on a directory that another one has", async () => {
     const running = await start();
     const { code, stderr } = await place.run(args(), { env: ENV });

@@ -80,12 +80,10 @@ export function createOperate(parts: OperationParts): Operate {
     const { tool, whenDenied } = request;
     const argsText = toJsonText(request.args, `the arguments of tool ${tool}`, "INVALID_REQUEST") ?? "null";
     const mayAsk = asks(tool, whenDenied);
-    let digested: string | undefined;
+    // Each time it is asked for: what is started is what it says in that very turn.
     const digest = (): string => {
-      // Of what JSON keeps of it, which is what the log tells.
       const exact = request.exact === undefined ? argsText : toJsonText(request.exact(), tool, "INVALID_REQUEST");
-      digested ??= digestOf(JSON.parse(exact ?? "null"));
-      return digested;
+      return digestOf(JSON.parse(exact ?? "null"));
     };
     const operations = request.operations.map((operation) => ({ ...operation, digest }));
     const callId = ids.next("call");

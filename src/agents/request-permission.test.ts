@@ -146,6 +146,11 @@ describe("fetch that asks", () => {
     await post("/to?q=2", "a");
     await post("/to?q=2", "b");
     expect(asked).toHaveLength(4);
+    // While its record is written, the body becomes another one.
+    const body = new TextEncoder().encode("a");
+    const changed = ctx.fetch(`${origin}/bytes`, { method: "POST", body }, { onDenied: "ask" });
+    body[0] = 98;
+    await expect(changed).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
     const stream = new Response("a").body;
     const streamed = ctx.fetch(`${origin}/x`, { method: "POST", body: stream, duplex: "half" } as RequestInit, {
       onDenied: "ask",

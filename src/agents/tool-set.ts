@@ -2,7 +2,6 @@
  * `ctx.tools`: a tool set of the AI SDK under the lease's `tool.call`. Each `execute` becomes an operation by the tool's
  * name in the set; everything else of a tool stays as it is, and a tool without one is the model's provider's to run.
  */
-import type { AgentContext } from "./agent-context.ts";
 import { asks, type WhenDenied } from "./ask-people.ts";
 import { invalid } from "./event-bodies.ts";
 import { loggedResult } from "./logged-result.ts";
@@ -19,7 +18,9 @@ type Execute = (input: unknown, options: ExecuteOptions) => unknown;
 /** Async generators are told from other functions before they are called: both are wrapped in their own kind. */
 const GENERATOR: object = Object.getPrototypeOf(async function* () {});
 
-export function createTools(operate: Operate): AgentContext["tools"] {
+export function createTools(
+  operate: Operate,
+): <Tools extends ToolSetLike>(tools: Tools, whenDenied?: WhenDenied) => Tools {
   return <Tools extends ToolSetLike>(tools: Tools, whenDenied?: WhenDenied): Tools => {
     if (typeof tools !== "object" || tools === null || Array.isArray(tools)) {
       throw invalid("tools", "must be an object of tools by their names");

@@ -289,9 +289,9 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
     .action(async (options) => finish(await (await import("./commands/policy.ts")).testPolicy(options, io)));
 
   withJson(add("gateway", "mint keys with a cap for a service that speaks the OpenAI API, and stand in front of it"))
-    .requiredOption("--upstream <url>", "where the service's API is, such as https://api.openai.com/v1")
+    .option("--upstream <url>", "where the service's API is, such as https://api.openai.com/v1")
     .option("--upstream-key-env <name>", "environment variable that holds the service's own key")
-    .requiredOption("--prices <file>", "JSON file that says what its models cost; others are not called")
+    .option("--prices <file>", "JSON file that says what its models cost; others are not called")
     .option("--port <port>", "port to listen on; 0 takes any free one", "7778")
     .option("--host <host>", "address to listen on", "127.0.0.1")
     .option("--data <dir>", "directory that keys and what they spent are kept in", ".leasehold/gateway")
@@ -304,12 +304,7 @@ export function createProgram(io: CliIo, finish: (code: ExitCode) => void): Comm
     .option("--allow-field <name>", "let that field of requests through, too; repeatable", collect)
     .option("--log-format <format>", "how the log on stderr is written: text, or json (which --json makes it)")
     .option("--log-level <level>", "least level that is logged: debug, info, warn or error")
-    .addHelpText(
-      "after",
-      example(
-        "leasehold gateway --upstream https://api.openai.com/v1 --upstream-key-env OPENAI_API_KEY --prices prices.json",
-      ),
-    )
+    .addHelpText("after", example("leasehold gateway --upstream https://api.openai.com/v1 --prices prices.json"))
     .action(async (options) => finish(await (await import("./commands/gateway.ts")).gateway(options, io)));
 
   withJson(add("conformance", "test how well a runtime keeps to ARCP v1.1: ours, or the one at a URL"))

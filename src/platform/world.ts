@@ -25,7 +25,20 @@ export interface Randomness {
   bytes(length: number): Uint8Array;
 }
 
-export type IdPrefix = "msg" | "sess" | "job" | "res" | "call" | "tok" | "node" | "cmd" | "art" | "req" | "del" | "perm" | "key";
+export type IdPrefix =
+  | "msg"
+  | "sess"
+  | "job"
+  | "res"
+  | "call"
+  | "tok"
+  | "node"
+  | "cmd"
+  | "art"
+  | "req"
+  | "del"
+  | "perm"
+  | "key";
 
 export interface Ids {
   /** A new id: the prefix, an underscore and a ULID, such as `job_01JABCDEFGHJKMNPQRSTVWXYZ0`. */

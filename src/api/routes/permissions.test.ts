@@ -60,6 +60,16 @@ describe("GET /api/permissions", () => {
     expect(granted.json).toEqual({ permissions: [] });
   });
 
+  it("ends a page where arguments get long", async () => {
+    const api = await createTestApi({ agents: AGENTS });
+    for (let index = 0; index < 34; index++) await ask(api, { args: "x".repeat(16_000) });
+    const first = await api.call("/api/permissions?limit=200");
+    expect(first.json.permissions).toHaveLength(32);
+    const second = await api.call(`/api/permissions?limit=200&cursor=${first.json.next_cursor}`);
+    expect(second.json.permissions).toHaveLength(2);
+    expect(second.json).not.toHaveProperty("next_cursor");
+  });
+
   it("is the caller's own, and an operator's whole tenant", async () => {
     const api = await createTestApi({ agents: AGENTS, observe: { "t/you": ["t/me"] } });
     const { id } = await ask(api);

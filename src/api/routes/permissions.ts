@@ -8,6 +8,8 @@ import {
   MAX_GRANT_SECONDS,
   MAX_PERMISSION_REASON,
   PERMISSION_STATES,
+  type PermissionPage,
+  type PermissionQuery,
   type PermissionRow,
   type PermissionState,
   permissionIdOf,
@@ -22,6 +24,10 @@ import { CursorQuery, Name, NextCursor } from "../schemas.ts";
 
 const DEFAULT_PAGE = 50;
 const LARGEST_PAGE = 200;
+/** Rows read at a time, with arguments of at most half a megabyte. */
+const READ_AT_ONCE = 32;
+/** A page ends beyond this: arguments of its permissions together, in UTF-16 units. */
+const PAGE_ARGS_LENGTH = 262_144;
 
 const Query = Type.Object(
   {
@@ -134,18 +140,38 @@ function addListing(app: App, { kernel, visibility, cursors }: RouteContext): vo
     const { limit = DEFAULT_PAGE, cursor, ...filters } = query;
     const principals = visibility.observable(caller.principal);
     const listing = JSON.stringify(["permissions", principals, filters]);
-    const page = await kernel.listPermissions({
+    const before = cursor === undefined ? undefined : Number(cursors.open(cursor, listing));
+    const { permissions, next } = await readPage(kernel, {
       principals,
       ...(filters.state === undefined ? {} : { states: readStates(filters.state) }),
       ...(filters.job === undefined ? {} : { job: filters.job }),
-      ...(cursor === undefined ? {} : { before: Number(cursors.open(cursor, listing)) }),
+      ...(before === undefined ? {} : { before }),
       limit,
     });
     return {
-      permissions: page.permissions.map(permissionView),
-      ...(page.next === undefined ? {} : { next_cursor: cursors.seal(String(page.next), listing) }),
+      permissions: permissions.map(permissionView),
+      ...(next === undefined ? {} : { next_cursor: cursors.seal(String(next), listing) }),
     };
   });
+}
+
+/** Ends where the arguments get long: nobody else has a turn while they are read and written. */
+async function readPage(kernel: RouteContext["kernel"], query: PermissionQuery): Promise<PermissionPage> {
+  const permissions: PermissionRow[] = [];
+  let length = 0;
+  let next = query.before;
+  do {
+    const limit = Math.min(query.limit - permissions.length, READ_AT_ONCE);
+    const page = await kernel.listPermissions({ ...query, ...(next === undefined ? {} : { before: next }), limit });
+    for (const row of page.permissions) {
+      permissions.push(row);
+      length += row.args?.length ?? 0;
+    }
+    next = page.next;
+    // What a store gives up looking for is for the next page.
+    if (page.permissions.length < limit) break;
+  } while (next !== undefined && permissions.length < query.limit && length < PAGE_ARGS_LENGTH);
+  return { permissions, next };
 }
 
 function readStates(text: string): PermissionState[] {

@@ -15,7 +15,7 @@ import { parseDuration, parseTokens } from "../options/numbers-and-times.ts";
 import { readPrices } from "../options/prices.ts";
 import { jsonLine } from "../render/sanitize.ts";
 
-export interface GatewayCommandOptions extends LoggingOptions {
+interface GatewayCommandOptions extends LoggingOptions {
   readonly upstream: string;
   readonly upstreamKeyEnv?: string;
   readonly prices: string;
@@ -30,6 +30,9 @@ export interface GatewayCommandOptions extends LoggingOptions {
   readonly outputLimitField: string;
   readonly allowField?: readonly string[];
 }
+
+/** As they are typed: what there is no default for may be missing. */
+type GivenOptions = Omit<GatewayCommandOptions, "upstream" | "prices"> & Partial<GatewayCommandOptions>;
 
 const ADMIN_TOKEN = "LEASEHOLD_GATEWAY_TOKEN";
 const LEAST_TOKEN_LENGTH = 16;
@@ -114,8 +117,19 @@ async function listen(gateway: Gateway, options: GatewayCommandOptions, io: CliI
   }
 }
 
+/** @throws CliError USAGE. */
+function required(value: string | undefined, option: string, remedy: string): string {
+  if (value === undefined) throw usageError(`${option} is missing`, remedy);
+  return value;
+}
+
 /** Serves until SIGINT, SIGTERM or SIGHUP; calls under way then have `--drain` to end. */
-export async function gateway(options: GatewayCommandOptions, io: CliIo): Promise<ExitCode> {
+export async function gateway(given: GivenOptions, io: CliIo): Promise<ExitCode> {
+  const options: GatewayCommandOptions = {
+    ...given,
+    upstream: required(given.upstream, "--upstream", "name the service, such as --upstream https://api.openai.com/v1"),
+    prices: required(given.prices, "--prices", "name a JSON file that says what its models cost"),
+  };
   const drainMs = parseDuration(options.drain, "--drain", 0) * 1_000;
   using interrupt = listenForInterrupt(io, ["output-closed"]);
   const log = openLog(options, "info", io);
@@ -132,6 +146,10 @@ export async function gateway(options: GatewayCommandOptions, io: CliIo): Promis
   }
   if (tlsCert === undefined && host !== "localhost" && !isLoopbackAddress(host)) {
     log.warn({ host }, "listening beyond this machine without TLS: keys cross the network in the clear");
+  }
+  const service = URL.parse(options.upstream);
+  if (options.upstreamKeyEnv !== undefined && service?.protocol === "http:" && !isLoopbackAddress(service.hostname)) {
+    log.warn({ upstream: service.host }, "the upstream is asked without TLS: its key crosses the network in the clear");
   }
   const { origin } = listener;
   if (options.json) {

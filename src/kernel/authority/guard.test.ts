@@ -155,3 +155,37 @@ describe("model.use [arcp-9.7-model-refused] [arcp-9.7-permission-denied]", () =
     expect(refusal(named, "model.use", "other")?.code).toBe("PERMISSION_DENIED");
   });
 });
+
+describe("grants beside the lease", () => {
+  const asked: unknown[] = [];
+  const grants = {
+    covers: ({ namespace, operation }: { readonly namespace: string; readonly operation?: string }, target: string) => {
+      asked.push([namespace, target, operation]);
+      return target === "https://x.org/a";
+    },
+  };
+  const lease = { "tool.call": ["look"] };
+
+  test("allow what the lease does not, told in canonical form, and are asked about nothing else", () => {
+    const guard = guardOf(lease, { grants });
+    expect(refusal(guard, "tool.call", "look")).toBeUndefined();
+    expect(asked).toEqual([]);
+    expect(refusal(guard, "net.fetch", "HTTPS://X.org:443/b/../a?q=1")).toBeUndefined();
+    expect(refusal(guard, "net.fetch", "https://x.org/b")).toMatchObject({ code: "PERMISSION_DENIED" });
+    expect(asked).toEqual([
+      ["net.fetch", "https://x.org/a", undefined],
+      ["net.fetch", "https://x.org/b", undefined],
+    ]);
+  });
+
+  test("are no way around expiry and an empty counter, and need no lease", () => {
+    const url = "https://x.org/a";
+    expect(refusal(guardOf(lease, { grants, expiresAt: 0 }), "net.fetch", url)).toMatchObject({
+      code: "LEASE_EXPIRED",
+    });
+    expect(refusal(guardOf(lease, { grants, purse: spent }), "net.fetch", url)).toMatchObject({
+      code: "BUDGET_EXHAUSTED",
+    });
+    expect(refusal(guardOf(null, { grants }), "net.fetch", url)).toBeUndefined();
+  });
+});

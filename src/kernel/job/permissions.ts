@@ -8,13 +8,13 @@ import type { Operation } from "../authority/guard.ts";
 import { isOpen, type PermissionRow, type Triple, usualOperation } from "../authority/permission.ts";
 import type { PermissionId } from "../ids.ts";
 import { formatTime } from "../log/entry.ts";
-import type { CommitListener } from "./active-job.ts";
 
 /** What permissions need of their job. */
 export interface AskingJob {
   /** Keeps the row and puts its event on the log, in one commit. */
   addPermission(row: PermissionRow, body: string): void;
-  whenCommitted(listener: CommitListener): void;
+  /** Calls `listener` when everything up to now is durable (`undefined`), or lost. */
+  whenCommitted(listener: (error: unknown | undefined) => void): void;
 }
 
 export interface PermissionSurroundings {

@@ -292,6 +292,7 @@ describe("more than the cap", () => {
     const { key } = await gateway.mint({ alias: "job_1" });
     expect((await gateway.call(key, PROMPT)).status).toBe(200);
     expect(await gateway.look("job_1")).toMatchObject({ spent: "9007199254.741001" });
+    expect(gateway.logged.join()).toContain("a call cost more than was set aside for it");
     expect((await gateway.call(key, PROMPT)).status).toBe(402);
   });
 

@@ -3,12 +3,13 @@
  * happens between the two costs what was set aside, unless it is known to have cost less.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { formatAmount } from "../../kernel/authority/decimal.ts";
 import { StoreError } from "../../kernel/store-error.ts";
 import type { Log } from "../../platform/log.ts";
 import type { World } from "../../platform/world.ts";
 import { type CallSettings, readCall } from "./call-body.ts";
 import type { Endpoint } from "./endpoints.ts";
-import { type GatewayKey, type Keys, MAX_KEY_CALLS } from "./keys.ts";
+import { type GatewayKey, type Keys, MAX_KEY_CALLS, type Reservation } from "./keys.ts";
 import type { Models } from "./models.ts";
 import { GatewayError, tryLater } from "./openai-error.ts";
 import { passOn } from "./pass-on.ts";
@@ -53,6 +54,18 @@ export function createCalls(environment: CallEnvironment): Calls {
   const { keys, models, upstream, settings, bodies, world, log, clean } = environment;
   const underWay = new Set<(reason: Error) => void>();
 
+  /** Tells the operator where the worst case was not the worst: a cap can be exceeded by that much. */
+  function watched({ amount, settle }: Reservation, fields: object): Reservation {
+    return {
+      amount,
+      settle(cost) {
+        if (cost > amount)
+          log.warn({ ...fields, cost: formatAmount(cost) }, "a call cost more than was set aside for it");
+        return settle(cost);
+      },
+    };
+  }
+
   return {
     get underWay() {
       return underWay.size;
@@ -87,7 +100,10 @@ export function createCalls(environment: CallEnvironment): Calls {
       try {
         const call = readCall(endpoint, await bodies.read(request, MAX_BODY_BYTES), settings);
         const price = models.priceFor(key, call.model);
-        const reservation = await keys.reserve(key, mostOf(price, call));
+        const reservation = watched(await keys.reserve(key, mostOf(price, call)), {
+          id: key.row.id,
+          model: call.model,
+        });
         try {
           // Asked again in the turn that sends: committing took a while.
           keys.assertLive(key);

@@ -116,6 +116,15 @@ describe("a streamed call", () => {
     expect(await response.text()).toContain('"prompt_tokens":20');
   });
 
+  it("costs what it tells at its very end, though no empty line follows", async () => {
+    gateway.upstream.answer = (_, response) => {
+      beginStream(response);
+      response.end(`${chatDelta("a coat")}data: ${JSON.stringify({ choices: [], usage: CHAT_USAGE })}`);
+    };
+    await (await gateway.call(key.key, streamed)).text();
+    expect(await gateway.look("job_1")).toMatchObject({ spent: CALL_COST });
+  });
+
   it("costs what was set aside when its usage is never told", async () => {
     gateway.upstream.answer = (_, response) => {
       beginStream(response);
@@ -156,6 +165,33 @@ describe("a streamed call", () => {
     await expect.poll(async () => (await gateway.look("job_1")).held).toBe("0");
     expect(await gateway.look("job_1")).toMatchObject({ spent: CALL_COST });
   });
+});
+
+it("an answer goes at the pace of its client, however long it is", async () => {
+  const data = Buffer.alloc(65_536, '"x",');
+  const pieces = 1_024;
+  let written = 0;
+  gateway.upstream.answer = async (_, response) => {
+    response.writeHead(200, { "content-type": "application/json" });
+    response.write('{"data":[');
+    for (; written < pieces; written++) {
+      if (!response.write(data)) await new Promise((resolve) => response.once("drain", resolve));
+    }
+    response.end(`"x"],"usage":${JSON.stringify(CHAT_USAGE)}}`);
+  };
+  const response = await gateway.call(key.key, PROMPT);
+  // Until nothing moves any more, since nobody reads.
+  let before = -1;
+  await expect
+    .poll(() => {
+      const stands = written === before;
+      before = written;
+      return stands;
+    })
+    .toBe(true);
+  expect(written).toBeLessThan(pieces / 2);
+  expect((await response.arrayBuffer()).byteLength).toBeGreaterThan(pieces * data.length);
+  expect(await gateway.look("job_1")).toMatchObject({ spent: CALL_COST, held: "0" });
 });
 
 describe("a key", () => {

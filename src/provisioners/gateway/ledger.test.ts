@@ -65,6 +65,20 @@ it("tells everyone of a commit that failed, and settles with the next one", asyn
   expect(reopened()[0]?.spent).toBe(1n);
 });
 
+it("is given up, and says so, when its file is taken away", async () => {
+  const broken: unknown[] = [];
+  ledger.close();
+  ledger = openLedger(directory, createSystemWorld().timers, (error) => broken.push(error));
+  await rm(join(directory, "gateway.db"));
+  const commits = async (): Promise<void> => {
+    for (let nth = 0; nth < 64; nth++) await ledger.writeKey(ROW);
+  };
+  await expect(commits()).rejects.toThrow("removed or replaced");
+  expect(broken).toHaveLength(1);
+  await expect(ledger.writeKey(ROW)).rejects.toThrow("removed or replaced");
+  expect(broken).toHaveLength(1);
+});
+
 it("is one process's at a time", () => {
   expect(open).toThrow(`is in use by process ${process.pid}`);
 });

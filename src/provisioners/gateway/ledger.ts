@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { type Amount, formatAmount, parseSum } from "../../kernel/authority/decimal.ts";
 import { StoreError } from "../../kernel/store-error.ts";
 import type { Timers } from "../../platform/world.ts";
-import { explainFault } from "../../stores/sqlite/damage.ts";
+import { explainFault, watchFile } from "../../stores/sqlite/damage.ts";
 import { type Database, openDatabase } from "../../stores/sqlite/database.ts";
 import { lockDirectory } from "../../stores/sqlite/directory-lock.ts";
 
@@ -66,6 +66,9 @@ CREATE TABLE reservations (
   amount TEXT NOT NULL
 ) STRICT;
 `;
+
+/** So often it is looked whether the file is still the one of its name. */
+const COMMITS_PER_LOOK = 64;
 
 interface StoredKey {
   readonly id: string;
@@ -153,6 +156,8 @@ function createLedger(
   const removeReservation = database.prepare("DELETE FROM reservations WHERE nth = ?");
   const writeSpent = database.prepare("UPDATE keys SET spent = ? WHERE id = ?");
 
+  const assertInPlace = watchFile(file);
+  let commits = 0;
   let queue: Change[] = [];
   let fault: unknown;
   let closed = false;
@@ -163,6 +168,7 @@ function createLedger(
     queue = [];
     try {
       if (fault !== undefined) throw fault;
+      if (++commits % COMMITS_PER_LOOK === 0) assertInPlace();
       database.transact(() => {
         for (const { write } of changes) write();
       });

@@ -77,8 +77,11 @@ async function passStream({ answer, response, call, price, reservation, touch, h
       }
     }
     if (over) return;
+    const rest = splitter.rest();
+    const { usage } = readEvent(rest);
+    if (usage !== undefined) told.push(usage);
     await reservation.settle(costOf(price, call, told));
-    response.end(splitter.rest());
+    response.end(rest);
   } catch (error) {
     // What it cost so far is not told, unless it had come to that.
     const cost = costOf(price, call, told);

@@ -13,6 +13,9 @@ export interface Upstream {
   close(): void;
 }
 
+/** A connection that nothing uses for so long is closed, before the service does so while a call is on its way. */
+const IDLE_CONNECTION_MS = 15_000;
+
 export interface Sent {
   /** @throws Error when no answer comes. */
   readonly answer: Promise<IncomingMessage>;
@@ -35,7 +38,8 @@ export async function createUpstream(base: string, key: string | undefined): Pro
   }
   const prefix = url.pathname.replace(/\/+$/, "");
   const secure = url.protocol === "https:" ? await import("node:https") : undefined;
-  const agent = secure === undefined ? new Agent({ keepAlive: true }) : new secure.Agent({ keepAlive: true });
+  const kept = { keepAlive: true, timeout: IDLE_CONNECTION_MS };
+  const agent = secure === undefined ? new Agent(kept) : new secure.Agent(kept);
   const request = secure?.request ?? requestHttp;
   // Asked for as it is: what is compressed could not be read on its way.
   const always = {

@@ -123,6 +123,30 @@ describe("permission.request [reading-permission-request]", () => {
     expect((await image.readJob(request.payload.job_id))?.status).toBe("success");
   });
 
+  it("comes from what its job delegates, too, under the child's id", async () => {
+    const child = defineAgent({ name: "child", version: "1.0.0", run: (ctx) => ctx.requestPermission(TRIPLE) });
+    const parent = defineAgent({
+      name: "parent",
+      version: "1.0.0",
+      run: async (ctx) => (await ctx.delegate("child", null)).result(),
+    });
+    const own = await startTestRuntime({ agents: [parent, child] });
+    const submitter = own.connect();
+    await submitter.open();
+    submitter.send("job.submit", {
+      agent: "parent",
+      lease_request: { "agent.delegate": ["child"], "tool.call": ["refund"] },
+    });
+    const received = await submitter.settled();
+    const [root, delegated] = ofType(received, "job.accepted");
+    const request = theOne(received, "permission.request");
+    expect(delegated?.payload.parent_job_id).toBe(root?.payload.job_id);
+    expect(request.payload.job_id).toBe(delegated?.payload.job_id);
+    submitter.send("permission.grant", { permission_id: request.payload.permission_id });
+    const ends = ofType(await submitter.settled(), "job.result").map(({ job_id }) => job_id);
+    expect(ends).toEqual([delegated?.payload.job_id, root?.payload.job_id]);
+  });
+
   it("does not come to who only watches, nor without the feature: these have the event", async () => {
     const watcher = await opened("eve");
     watcher.send("job.subscribe", { job_id: job });
