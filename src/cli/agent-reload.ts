@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { AgentFiles } from "../agents/agent-files.ts";
 import type { AgentDefinition } from "../agents/define-agent.ts";
-import type { Timers } from "../platform/world.ts";
+import type { Timer, Timers } from "../platform/world.ts";
 import { createFileWatch } from "./file-watch.ts";
 
 export interface ReloadEvents {
@@ -13,6 +13,9 @@ export interface ReloadEvents {
   /** Changes are not noticed any more. */
   blind(error: unknown): void;
 }
+
+/** After a load that failed, until the files are looked at once more. */
+const SECOND_LOOK_MS = 200;
 
 /** A hash of what each file holds; of nothing for one that is not there. */
 async function hashes(paths: Iterable<string>): Promise<ReadonlyMap<string, string>> {
@@ -29,13 +32,15 @@ export function reloadOnChange(files: AgentFiles, timers: Timers, events: Reload
   let known = hashes(files.paths);
   /** The message of the last failure; undefined after a load that went well. */
   let failure: string | undefined;
+  let secondLook: Timer | undefined;
 
   async function isAsBefore(now: ReadonlyMap<string, string>): Promise<boolean> {
     const before = await known;
     return [...now].every(([path, hash]) => before.get(path) === hash);
   }
 
-  async function reload(): Promise<void> {
+  /** @param once whether it is the second look after a failure, of which there is one only. */
+  async function reload(once = false): Promise<void> {
     const now = await hashes(files.paths);
     const isSame = await isAsBefore(now);
     // A file that a failed load missed may be there now.
@@ -56,6 +61,9 @@ export function reloadOnChange(files: AgentFiles, timers: Timers, events: Reload
     if (message !== undefined && !(isSame && message === failure)) events.failed(error ?? new Error(message));
     failure = message;
     changes.follow(files.paths, failure !== undefined);
+    // What came back between the load and the watch has told nobody.
+    secondLook?.cancel();
+    if (failure !== undefined && !once) secondLook = timers.after(SECOND_LOOK_MS, () => void reload(true));
   }
 
   /** Why the agents cannot be served; undefined when they are. */
@@ -73,6 +81,7 @@ export function reloadOnChange(files: AgentFiles, timers: Timers, events: Reload
   return {
     [Symbol.dispose]() {
       newest = Number.POSITIVE_INFINITY;
+      secondLook?.cancel();
       changes[Symbol.dispose]();
     },
   };

@@ -28,7 +28,7 @@ export interface PermissionAsk {
   readonly waitSeconds?: number | undefined;
   /** With what, for whoever decides: any JSON of at most 16,384 characters. The grant is good for these arguments alone. */
   readonly args?: unknown;
-  /** Digest of the arguments, where they are more than `args` tells: 64 hex digits. */
+  /** Of `fs.*` and `net.fetch`: digest of the arguments, which are more than `args` tells, as 64 hex digits. */
   readonly argsDigest?: string | undefined;
   /**
    * Names the request within the job: asked for again under it, by this attempt or a later one, it is the same request.

@@ -48,6 +48,12 @@ interface Place {
   readonly row: PermissionRow;
 }
 
+/** Of a request that nothing can change any more, the job need not be in memory. */
+interface Found {
+  readonly job: ActiveJob | undefined;
+  readonly row: PermissionRow;
+}
+
 type Deed = "grant" | "deny" | "revoke" | "extend";
 
 export class PermissionDecisions {
@@ -80,9 +86,9 @@ export class PermissionDecisions {
     const { by, leaseSeconds } = request;
     const given =
       leaseSeconds === undefined ? undefined : readSeconds("lease_seconds", leaseSeconds, MAX_GRANT_SECONDS, "");
-    const place = await this.#find(request, "grant");
-    if (isDone(place, by, "granted")) return await durable(place);
-    this.#assertState(place.row, "pending");
+    const found = await this.#find(request, "grant");
+    if (isDone(found, by, "granted")) return await durable(found);
+    const place = this.#placeOf(found, "pending");
     const seconds = given ?? place.row.leaseSeconds ?? DEFAULT_GRANT_SECONDS;
     const longest = await this.#allowed(place, by, "grant", grantEnd(place.job.record, this.#clock.now(), seconds));
     // What was asked of the policy may have taken a while: what holds now counts.
@@ -98,29 +104,28 @@ export class PermissionDecisions {
 
   /** Refuses what was asked for. */
   async deny(request: DecisionRequest): Promise<PermissionRow> {
-    const place = await this.#find(request, "deny");
-    if (isDone(place, request.by, "denied")) return await durable(place);
-    this.#assertState(place.row, "pending");
-    return await this.#decide(place, "deny", request, { state: "denied" });
+    const found = await this.#find(request, "deny");
+    if (isDone(found, request.by, "denied")) return await durable(found);
+    return await this.#decide(this.#placeOf(found, "pending"), "deny", request, { state: "denied" });
   }
 
   /** Takes a grant back: from this turn on the guard refuses what it was for. */
   async revoke(request: DecisionRequest): Promise<PermissionRow> {
-    const place = await this.#find(request, "revoke");
-    if (isDone(place, request.by, "revoked")) return await durable(place);
-    this.#assertState(place.row, "granted");
-    return await this.#decide(place, "revoke", request, { state: "revoked" });
+    const found = await this.#find(request, "revoke");
+    if (isDone(found, request.by, "revoked")) return await durable(found);
+    return await this.#decide(this.#placeOf(found, "granted"), "revoke", request, { state: "revoked" });
   }
 
   /** Has a grant last longer. */
   async extend(request: ExtendRequest): Promise<PermissionRow> {
     const { by } = request;
     const seconds = readSeconds("additional_seconds", request.additionalSeconds, MAX_GRANT_SECONDS, "");
-    const place = await this.#find(request, "extend");
-    this.#assertState(place.row, "granted");
+    const place = this.#placeOf(await this.#find(request, "extend"), "granted");
     const longest = await this.#allowed(place, by, "extend", this.#extended(place, seconds));
     const { job, row } = this.#again(place, "granted");
     const expiresAt = Math.max(row.expiresAt, Math.min(longest, this.#extended({ job, row }, seconds)));
+    // Nothing has become of it: asked for ever, it would fill the log of a job that says nothing.
+    if (expiresAt === row.expiresAt) return await durable({ job, row });
     return await this.#decide({ job, row }, "extend", request, { expiresAt });
   }
 
@@ -136,7 +141,7 @@ export class PermissionDecisions {
   }
 
   /** The request, as it is now, and its job. */
-  async #find({ permission: id, by, reason }: DecisionRequest, deed: Deed): Promise<Place> {
+  async #find({ permission: id, by, reason }: DecisionRequest, deed: Deed): Promise<Found> {
     if (reason !== undefined) readText("reason", reason, MAX_PERMISSION_REASON, "");
     const stored = await this.#store.readPermission(id);
     if (stored === undefined) throw new CodedError("JOB_NOT_FOUND", `there is no permission ${id} that you may see`);
@@ -150,8 +155,15 @@ export class PermissionDecisions {
     const job = this.#table.get(stored.job);
     const row = job?.permissions.get(id);
     if (job !== undefined && row !== undefined) return { job, row };
-    if (!isOpen(stored)) throw decided(stored);
+    if (!isOpen(stored)) return { job: undefined, row: stored };
     throw new CodedError("INTERNAL_ERROR", `job ${stored.job} is being taken up after a fault of the store; try again`);
+  }
+
+  /** @throws CodedError INVALID_REQUEST for a request in another state. */
+  #placeOf({ job, row }: Found, state: "pending" | "granted"): Place {
+    if (job === undefined) throw decided(row);
+    this.#assertState(row, state);
+    return { job, row };
   }
 
   #again({ job, row }: Place, state: PermissionState): Place {
@@ -229,7 +241,7 @@ function mayDecide(by: Principal, { principal }: Pick<PermissionRow, "principal"
   return principalKey(by) === principal || (by.roles.includes("operator") && tenantOf(principal) === by.tenant);
 }
 
-function isDone({ row }: Place, by: Principal, state: PermissionState): boolean {
+function isDone({ row }: Found, by: Principal, state: PermissionState): boolean {
   return row.state === state && row.decidedBy === principalKey(by);
 }
 
@@ -239,7 +251,8 @@ function decided({ id, state }: PermissionRow): CodedError {
   });
 }
 
-function durable({ job, row }: Place): Promise<PermissionRow> {
+function durable({ job, row }: Found): Promise<PermissionRow> {
+  if (job === undefined) return Promise.resolve(row);
   return new Promise((resolve, reject) => {
     job.whenCommitted((cause) => {
       if (cause === undefined) resolve(row);

@@ -209,6 +209,7 @@ describe("a request [law-authority-within-decider]", () => {
     [{ ...REFUND, waitSeconds: 604_801 }, "waitSeconds"],
     [{ ...REFUND, reason: "x".repeat(2_049) }, "reason"],
     [{ ...REFUND, args: "x".repeat(16_384) }, "args"],
+    [{ ...REFUND, args: JSON.parse("[".repeat(300) + "]".repeat(300)) }, "args"],
     [{ ...REFUND, argsDigest: "no" }, "argsDigest"],
     [{ ...REFUND, key: "" }, "key"],
   ])("is checked: %j", async (wrong, field) => {
@@ -371,6 +372,50 @@ describe("a decision", () => {
     ]);
   });
 
+  it("is asked about once for a key, which stands for one thing", async () => {
+    let asked = 0;
+    const answer = Promise.withResolvers<undefined>();
+    const policy: Policy = {
+      decide: ({ lease }) => ({ allowed: true, lease }),
+      answer() {
+        asked++;
+        return answer.promise;
+      },
+    };
+    const test = await asking({ policy });
+    const host = test.agent.host();
+    const both = [host.requestPermission({ ...REFUND, key: "k" }), host.requestPermission({ ...REFUND, key: "k" })];
+    await expect(settled(test, host.requestPermission({ ...FIFTY, key: "k" }))).rejects.toMatchObject({
+      code: "DUPLICATE_KEY",
+    });
+    answer.resolve(undefined);
+    await test.world.settle();
+    const [row, ...others] = await test.store.readPermissionsOf(test.job);
+    expect([asked, others]).toEqual([1, []]);
+    await settled(test, test.kernel.grantPermission({ permission: row?.id ?? "", by: ME }));
+    expect((await Promise.all(both)).map(({ permissionId }) => permissionId)).toEqual([row?.id, row?.id]);
+  });
+
+  it("that never came leaves its place to the next, where a later attempt looks for it", async () => {
+    let isDown = true;
+    const policy: Policy = {
+      decide: ({ lease }) => ({ allowed: true, lease }),
+      answer() {
+        if (isDown) throw new Error("down");
+        return undefined;
+      },
+    };
+    const test = await asking({ policy, restart: "always" });
+    expect((await ask(test)).outcome.error).toMatchObject({ code: "INTERNAL_ERROR" });
+    isDown = false;
+    const { id } = await ask(test);
+    const agent = scripted("agent", { restart: "always" });
+    const later = { ...(await test.crash({ agents: [agent.agent] })), agent, job: test.job };
+    await later.world.settle();
+    expect((await ask(later)).id).toBe(id);
+    expect(await later.store.readPermissionsOf(test.job)).toHaveLength(1);
+  });
+
   it("of a policy that throws or hangs is none, and grants nothing", async () => {
     let answer = (): Promise<undefined> => Promise.reject(new Error("down"));
     const test = await asking({
@@ -395,6 +440,14 @@ describe("a grant [reading-permission-grant]", () => {
     expect(isAllowed(host, call({ amount: "5000" }))).toBe(false);
     expect(isAllowed(host, call({ amount: "50", to: "eve" }))).toBe(false);
     expect(isAllowed(host, call())).toBe(false);
+  });
+
+  it("is for what was shown, whatever digest comes along with it [attack-grant-other-args]", async () => {
+    const test = await asking();
+    const { id } = await ask(test, { ...FIFTY, argsDigest: digestOf({ amount: "5000" }) });
+    await settled(test, test.kernel.grantPermission({ permission: id, by: ME }));
+    expect(isAllowed(test.agent.host(), call({ amount: "5000" }))).toBe(false);
+    expect(isAllowed(test.agent.host(), call({ amount: "50" }))).toBe(true);
   });
 
   it("is nothing after its time, to the millisecond [attack-grant-after-expiry]", async () => {

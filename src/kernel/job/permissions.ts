@@ -69,8 +69,9 @@ export class JobPermissions {
 
   /** Adds a request, or puts what became of one in its place. */
   put(row: PermissionRow): void {
+    // The end of an older one may be told when the same has been asked again: the key stays with the latest.
+    if (!this.#rows.has(row.id)) this.#byKey.set(row.key, row.id);
     this.#rows.set(row.id, row);
-    this.#byKey.set(row.key, row.id);
     if (row.state !== "granted") this.#grants.get(tripleKey(row))?.delete(row.id);
     this.#job.addPermission(row, permissionBody(row));
     this.#arm(row);

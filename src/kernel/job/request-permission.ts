@@ -16,11 +16,12 @@ import {
 } from "../authority/permission.ts";
 import { type Grant, type PermissionAsk, type ReadAsk, readAsk } from "../authority/permission-ask.ts";
 import type { PolicyGate, Ruling } from "../authority/policy-gate.ts";
+import { targetKind } from "../authority/targets.ts";
 import type { PermissionId } from "../ids.ts";
 import { formatTime } from "../log/entry.ts";
 import { principalOf } from "../principal.ts";
 import type { ActiveJob } from "./active-job.ts";
-import { digestOf } from "./digest.ts";
+import { digestOf, MAX_DIGESTED_NESTING } from "./digest.ts";
 import { assertWithinParent, auditedPermission, grantEnd, policyQuestion } from "./grant-bounds.ts";
 import { agentReference } from "./job-record.ts";
 import { assertKey } from "./submission-checks.ts";
@@ -59,7 +60,7 @@ export class PermissionRequests {
   readonly #parts: RequestingParts;
   readonly #requester: Requester;
   /** Requests that the policy is still asked about, by key. */
-  readonly #beginning = new Map<string, Promise<PermissionId>>();
+  readonly #beginning = new Map<string, { readonly digest: string; readonly begun: Promise<PermissionId> }>();
   /** How many there were without a key of their own, by digest. */
   readonly #ordinals = new Map<string, number>();
 
@@ -76,7 +77,8 @@ export class PermissionRequests {
     assertWithinParent(job, asked);
     const key = ask.key === undefined ? this.#nextKey(asked.digest) : `=${assertKey(ask.key, "requestPermission.key")}`;
     const known = job.permissions.find(key);
-    if (known !== undefined && known.digest !== asked.digest) {
+    const { digest } = this.#beginning.get(key) ?? known ?? asked;
+    if (digest !== asked.digest) {
       throw new CodedError(
         "DUPLICATE_KEY",
         `the key ${JSON.stringify(ask.key)} stands for another request of this job; use a new key for a new one`,
@@ -99,8 +101,13 @@ export class PermissionRequests {
   #begin(asked: Asked, key: string): PermissionId | Promise<PermissionId> {
     const { policy } = this.#parts;
     const beginning = this.#beginning.get(key);
-    if (beginning !== undefined) return beginning;
-    assertRoom(this.#requester.job, this.#beginning.size);
+    if (beginning !== undefined) return beginning.begun;
+    try {
+      assertRoom(this.#requester.job, this.#beginning.size);
+    } catch (error) {
+      this.#giveBack(asked.digest);
+      throw error;
+    }
     if (policy?.answers !== true) return this.#add(asked, key, undefined);
     const begun = this.#answer(policy, asked)
       .finally(() => this.#beginning.delete(key))
@@ -108,7 +115,8 @@ export class PermissionRequests {
         this.#requester.assertRunning();
         return this.#add(asked, key, answer);
       });
-    this.#beginning.set(key, begun);
+    this.#beginning.set(key, { digest: asked.digest, begun });
+    begun.catch(() => this.#giveBack(asked.digest));
     return begun;
   }
 
@@ -191,13 +199,39 @@ export class PermissionRequests {
     this.#ordinals.set(digest, ordinal + 1);
     return `${digest}/${ordinal}`;
   }
+
+  /** What came to nothing was never asked: a later attempt must find what is asked in its place. */
+  #giveBack(digest: string): void {
+    const { permissions } = this.#requester.job;
+    const isFree = (key: string): boolean => permissions.find(key) === undefined && !this.#beginning.has(key);
+    let next = this.#ordinals.get(digest) ?? 0;
+    while (next > 0 && isFree(`${digest}/${next - 1}`)) next--;
+    if (next > 0) this.#ordinals.set(digest, next);
+    else this.#ordinals.delete(digest);
+  }
 }
 
-/** The arguments are what JSON keeps of them: a value that tells something else each time it is read tells it once. */
+/**
+ * The arguments are what JSON keeps of them: a value that tells something else each time it is read tells it once. Only
+ * contents of files and requests are more than is shown; elsewhere a digest of somebody's own would be for what nobody saw.
+ */
 function digested(asked: ReadAsk): Asked {
   const { permission, resource, operation, args } = asked;
-  const argsDigest = asked.argsDigest ?? (args === null ? null : digestOf(JSON.parse(args)));
+  const isMore = targetKind(permission) === "path" || targetKind(permission) === "url";
+  const told = isMore ? asked.argsDigest : null;
+  const argsDigest = told ?? (args === null ? null : digestOfArgs(args));
   return { ...asked, argsDigest, digest: digestOf([permission, resource, operation, argsDigest]) };
+}
+
+function digestOfArgs(text: string): string {
+  try {
+    return digestOf(JSON.parse(text));
+  } catch (cause) {
+    throw new CodedError("INVALID_REQUEST", `requestPermission.args must nest at most ${MAX_DIGESTED_NESTING} levels`, {
+      details: { field: "requestPermission.args", limit: MAX_DIGESTED_NESTING },
+      cause,
+    });
+  }
 }
 
 /** What nobody decided in time, or was granted and is over, is asked again; a no stands. */

@@ -174,8 +174,14 @@ describe("more than the cap", () => {
     };
     // Enough for one call of a thousand tokens, and no second one.
     const { key } = await gateway.mint({ alias: "job_1", cap: "0.015" });
-    const racing = Array.from({ length: 20 }, () => gateway.call(key, { ...PROMPT, max_tokens: 1_000 }));
-    await expect.poll(asked).toBe(1);
+    let refused = 0;
+    const racing = Array.from({ length: 20 }, async () => {
+      const answer = await gateway.call(key, { ...PROMPT, max_tokens: 1_000 });
+      if (answer.status !== 200) refused++;
+      return answer;
+    });
+    // Only then: a call that came later would find what this one leaves.
+    await expect.poll(() => refused, { timeout: 10_000 }).toBe(19);
     release.resolve();
     const refusals = (await Promise.all(racing)).filter(({ status }) => status !== 200);
     expect(refusals).toHaveLength(19);

@@ -318,6 +318,18 @@ describe("session.list_permissions", () => {
     }
     client.send("session.list_permissions", { limit: 1_000 });
     const { permissions, more } = theOne(await client.settled(), "session.permissions").payload;
-    expect({ count: permissions.length, more }).toEqual({ count: 64, more: true });
+    expect({ count: permissions.length, more }).toEqual({ count: 65, more: true });
+  });
+
+  it("counts all that a row has, as it is written", async () => {
+    const reason = "\u0001".repeat(2_000);
+    for (let many = 0; many < 2; many++) {
+      job = (await client.submit("puppet")).payload.job_id;
+      for (let index = 0; index < 60; index++) ask({ resource: "\u0001".repeat(4_000), reason, key: `${index}` });
+      await client.settled();
+    }
+    client.send("session.list_permissions", { limit: 1_000 });
+    const { permissions, more } = theOne(await client.settled(), "session.permissions").payload;
+    expect({ count: permissions.length, more }).toEqual({ count: 29, more: true });
   });
 });

@@ -14,8 +14,6 @@ const DEFAULT_PAGE = 100;
 const LARGEST_PAGE = 1_000;
 /** Rows read in one turn: with the longest arguments, a megabyte and a half. */
 const READ_AT_ONCE = 64;
-/** Of a row without its arguments, in UTF-16 units: what else it has is short. */
-const ROW_LENGTH = 512;
 
 type Listing = PayloadOf<"session.permissions">["permissions"][number];
 
@@ -38,12 +36,17 @@ export const handleListPermissions: Handler<"session.list_permissions"> = async 
       ...(before === undefined ? {} : { before }),
       limit: Math.min(most - permissions.length, READ_AT_ONCE),
     });
+    let taken = 0;
     for (const row of page.permissions) {
-      permissions.push(listingOf(row, session.principal));
-      length += ROW_LENGTH + (row.args?.length ?? 0) + (row.reason?.length ?? 0);
+      if (length >= PAGE_LENGTH) break;
+      const listing = listingOf(row, session.principal);
+      permissions.push(listing);
+      // As it is written: a control character is six.
+      length += JSON.stringify(listing).length;
+      taken++;
     }
     before = page.next;
-    more = before !== undefined;
+    more = before !== undefined || taken < page.permissions.length;
   }
   channel.send("session.permissions", { request_id: message.id, permissions, more });
 };
