@@ -4,7 +4,7 @@ import type { JobRecord } from "../kernel/job/job-record.ts";
 import type { KernelEventName, KernelEvents } from "../kernel/kernel-events.ts";
 import { aJob } from "../stores/contract/rows.ts";
 import { createFakeWorld } from "../testing/fake-world.ts";
-import { FEED_INTERVAL_MS, FeedReader, MAX_WAITING_CHANGES } from "./job-feed.ts";
+import { FEED_INTERVAL_MS, FeedReader, MAX_WAITING_CHANGES, MAX_WRITE_LENGTH } from "./job-feed.ts";
 
 function setUp() {
   const world = createFakeWorld();
@@ -119,6 +119,23 @@ describe("a reader of the feed", () => {
     expect(await next()).toMatchObject([
       { type: "permission.changed", permission: { permission_id: "perm_1", state: "denied", decided_by: "t/me" } },
     ]);
+  });
+
+  it("tells of long permissions over several writes, and of the latest of each", async () => {
+    const { tell, next } = setUp();
+    await next();
+    const long = { args: JSON.stringify("x".repeat(16_000)) };
+    for (let index = 0; index < 100; index++) {
+      tell("permission:changed", { job: job("a"), permission: { ...aPermission(`perm_${index}`, "a"), ...long } });
+    }
+    const first = (await next()) ?? [];
+    expect(first.length).toBe(Math.ceil(MAX_WRITE_LENGTH / JSON.stringify(first[0]).length));
+    tell("permission:changed", { job: job("a"), permission: { ...aPermission("perm_99", "a"), state: "denied" } });
+    const second = (await next()) ?? [];
+    expect([...first, ...second].map(({ permission }) => permission.permission_id)).toEqual(
+      Array.from({ length: 100 }, (_, index) => `perm_${index}`),
+    );
+    expect(second.at(-1)).toMatchObject({ permission: { state: "denied" } });
   });
 
   it("gives permissions up like jobs when too many wait", async () => {

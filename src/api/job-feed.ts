@@ -18,6 +18,11 @@ import { permissionView } from "./permission-view.ts";
 export const MAX_WAITING_CHANGES = 1_000;
 /** The least time between two writes of changes to one reader: what happens meanwhile is told as one. */
 export const FEED_INTERVAL_MS = 100;
+/**
+ * A write begins no further permission once it has this many UTF-16 units, since arguments can be long: nobody else has a turn
+ * while they are written. The others come with the next write.
+ */
+export const MAX_WRITE_LENGTH = 1_048_576;
 
 /** What happened to a job, the least telling first: of several things since the last line, the last in this list is told. */
 export const CHANGES = ["job.budget", "job.progress", "job.changed", "job.accepted", "job.ended"] as const;
@@ -117,9 +122,7 @@ export class FeedReader {
   /** The lines that wait; "" when none do. */
   #take(): string {
     const waiting = this.#waiting;
-    const permissions = this.#permissions;
     this.#waiting = new Map();
-    this.#permissions = new Map();
     this.#woken = Promise.withResolvers();
     let text = "";
     if (this.#missed > 0) {
@@ -133,7 +136,9 @@ export class FeedReader {
       };
       text += `${JSON.stringify(line)}\n`;
     }
-    for (const permission of permissions.values()) {
+    for (const [id, permission] of this.#permissions) {
+      if (text.length >= MAX_WRITE_LENGTH) break;
+      this.#permissions.delete(id);
       text += `${JSON.stringify({ type: "permission.changed", permission: permissionView(permission) })}\n`;
     }
     return text;

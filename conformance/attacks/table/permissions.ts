@@ -45,6 +45,12 @@ export const PERMISSION_ATTACKS = attacksOn("law-authority-within-decider", [
     "It ends with the lease.",
   ],
   [
+    "grant-flood",
+    "client",
+    "Extends again and again a grant that lasts no longer for it, so that the job's log fills though it says nothing.",
+    "What changes nothing is answered, and leaves no event.",
+  ],
+  [
     "grant-revoked",
     "agent",
     "Goes on by a grant that is being taken back, before that is on the disk.",

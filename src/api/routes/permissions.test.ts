@@ -70,6 +70,15 @@ describe("GET /api/permissions", () => {
     expect(second.json).not.toHaveProperty("next_cursor");
   });
 
+  it("ends a page where what is asked for gets long", async () => {
+    const api = await createTestApi({ agents: AGENTS });
+    const long = { resource: "x".repeat(4_096), reason: "y".repeat(2_048) };
+    for (let index = 0; index < 66; index++) await ask(api, long);
+    const first = await api.call("/api/permissions?limit=200");
+    expect(first.json.permissions).toHaveLength(64);
+    expect(first.json).toHaveProperty("next_cursor");
+  });
+
   it("is the caller's own, and an operator's whole tenant", async () => {
     const api = await createTestApi({ agents: AGENTS, observe: { "t/you": ["t/me"] } });
     const { id } = await ask(api);

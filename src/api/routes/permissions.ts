@@ -26,8 +26,8 @@ const DEFAULT_PAGE = 50;
 const LARGEST_PAGE = 200;
 /** Rows read at a time, with arguments of at most half a megabyte. */
 const READ_AT_ONCE = 32;
-/** A page ends beyond this: arguments of its permissions together, in UTF-16 units. */
-const PAGE_ARGS_LENGTH = 262_144;
+/** A page ends beyond this: what agents and deciders say in its permissions together, in UTF-16 units. */
+const PAGE_TEXT_LENGTH = 262_144;
 
 const Query = Type.Object(
   {
@@ -165,12 +165,12 @@ async function readPage(kernel: RouteContext["kernel"], query: PermissionQuery):
     const page = await kernel.listPermissions({ ...query, ...(next === undefined ? {} : { before: next }), limit });
     for (const row of page.permissions) {
       permissions.push(row);
-      length += row.args?.length ?? 0;
+      for (const text of [row.args, row.resource, row.reason, row.decisionReason]) length += text?.length ?? 0;
     }
     next = page.next;
     // What a store gives up looking for is for the next page.
     if (page.permissions.length < limit) break;
-  } while (next !== undefined && permissions.length < query.limit && length < PAGE_ARGS_LENGTH);
+  } while (next !== undefined && permissions.length < query.limit && length < PAGE_TEXT_LENGTH);
   return { permissions, next };
 }
 

@@ -16,6 +16,8 @@ import { type Reading, readDecision } from "./policy-decision.ts";
 export const POLICY_ANSWER_MS = 5_000;
 /** Decisions that a policy may be thinking about at a time. Further ones are refused, with a retryable error. */
 export const MAX_POLICY_QUESTIONS = 1_000;
+/** The same for one principal, so that nobody who asks in a flood keeps the policy from everyone. */
+export const MAX_POLICY_QUESTIONS_PER_PRINCIPAL = 100;
 /** A policy's faults are logged at most this often; the others are counted. */
 const FAULTS_TOLD_EVERY_MS = 1_000;
 /** Of a permission's resource, what the audit tells, in UTF-16 units. */
@@ -52,6 +54,7 @@ export class PolicyGate {
   readonly #audit: (decision: AuditedDecision) => void;
   readonly #anyModel: boolean;
   #thinking = 0;
+  readonly #thinkingFor = new Map<PrincipalKey, number>();
   #faultTold = Number.NEGATIVE_INFINITY;
   #faultsUntold = 0;
 
@@ -97,6 +100,7 @@ export class PolicyGate {
 
   /** The policy gets copies: what it does to them is done to nobody. */
   #call<Answer>(question: PolicyQuestion, ask: () => Answer): Answer {
+    this.#assertHeard(question);
     try {
       const answer = ask();
       // Looked at here, where it may throw.
@@ -105,6 +109,15 @@ export class PolicyGate {
     } catch (error) {
       throw this.#fail(question, "it threw", error);
     }
+  }
+
+  /** Before it is called: nothing tells a policy that nobody waits for its answer. */
+  #assertHeard(question: PolicyQuestion): void {
+    const own = this.#thinkingFor.get(principalKey(question.principal)) ?? 0;
+    const isFull = own >= MAX_POLICY_QUESTIONS_PER_PRINCIPAL;
+    if (!isFull && this.#thinking < MAX_POLICY_QUESTIONS) return;
+    const many = isFull ? `${own} decisions of this principal` : `${this.#thinking} decisions`;
+    throw this.#fail(question, `${many} are waited for already`, undefined);
   }
 
   /**
@@ -137,15 +150,13 @@ export class PolicyGate {
 
   async #inTime<Answer>(question: PolicyQuestion, answer: PromiseLike<Answer>): Promise<Answer> {
     const thinking = Promise.resolve(answer);
-    if (this.#thinking >= MAX_POLICY_QUESTIONS) {
-      thinking.catch(() => {});
-      throw this.#fail(question, `${MAX_POLICY_QUESTIONS} decisions are waited for already`, undefined);
-    }
+    const asker = principalKey(question.principal);
     const late = Promise.withResolvers<never>();
     const timer = this.#world.timers.after(POLICY_ANSWER_MS, () =>
       late.reject(new Error(`no answer within ${POLICY_ANSWER_MS / 1_000} s`)),
     );
     this.#thinking++;
+    this.#thinkingFor.set(asker, (this.#thinkingFor.get(asker) ?? 0) + 1);
     try {
       return await Promise.race([thinking, late.promise]);
     } catch (error) {
@@ -153,6 +164,9 @@ export class PolicyGate {
     } finally {
       timer.cancel();
       this.#thinking--;
+      const left = (this.#thinkingFor.get(asker) ?? 1) - 1;
+      if (left > 0) this.#thinkingFor.set(asker, left);
+      else this.#thinkingFor.delete(asker);
     }
   }
 

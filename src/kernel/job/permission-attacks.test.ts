@@ -1,7 +1,9 @@
 /** What hostile agents and clients try with permissions: floods, repeats, and moments in which two things happen at once. */
 import { describe, expect, it } from "vitest";
-import type { JobHost } from "../agents-port.ts";
+import type { JobHost, RunnableAgent } from "../agents-port.ts";
+import type { Lease } from "../authority/lease.ts";
 import type { PermissionAsk } from "../authority/permission-ask.ts";
+import type { Policy, PolicyDecision } from "../authority/policy.ts";
 import { anAgent, createTestKernel, ME, type TestKernel, type TestKernelOptions } from "../test-kernel.ts";
 
 const REFUND: PermissionAsk = { permission: "tool.call", resource: "refund", operation: "call" };
@@ -9,22 +11,32 @@ const REFUND: PermissionAsk = { permission: "tool.call", resource: "refund", ope
 interface Asking extends TestKernel {
   readonly job: string;
   readonly host: JobHost;
+  /** Of each attempt, crashes or not. */
+  readonly hosts: readonly JobHost[];
 }
 
-async function asking(options: TestKernelOptions & { readonly constraints?: object } = {}): Promise<Asking> {
-  let host: JobHost | undefined;
+async function asking(
+  options: TestKernelOptions & Pick<Partial<RunnableAgent>, "restart"> & { readonly constraints?: object } = {},
+): Promise<Asking> {
+  const hosts: JobHost[] = [];
   const returned = Promise.withResolvers<object>();
-  const agent = anAgent("agent", (given) => {
-    host = given;
-    return returned.promise;
-  });
+  const { restart = "never" } = options;
+  const agent = anAgent(
+    "agent",
+    (given) => {
+      hosts.push(given);
+      return returned.promise;
+    },
+    { restart },
+  );
   const test = await createTestKernel({ ...options, agents: [agent] });
   const { job } = await test.submit("agent", null, {
     leaseRequest: { "tool.call": ["look"] },
     ...(options.constraints && { leaseConstraints: options.constraints }),
   });
+  const [host] = hosts;
   if (host === undefined) throw new Error("the job did not start");
-  return { ...test, job: job.id, host };
+  return { ...test, job: job.id, host, hosts };
 }
 
 /** What a promise comes to once the world has settled. */
@@ -80,6 +92,31 @@ describe("a client that decides again and again", () => {
   });
 });
 
+describe("a policy that thinks while the job ends", () => {
+  it("comes too late, and whoever decides is told what became of the request", async () => {
+    const answer = Promise.withResolvers<undefined>();
+    const policy: Policy = {
+      decide: ({ kind, lease }) => (kind === "permission" ? slowly(lease) : { allowed: true, lease }),
+    };
+    const slowly = async (lease: Lease | null): Promise<PolicyDecision> => {
+      await answer.promise;
+      return { allowed: true, lease };
+    };
+    const test = await asking({ policy });
+    const granting = test.kernel.grantPermission({ permission: await ask(test), by: ME });
+    granting.catch(() => {});
+    await settled(
+      test,
+      test.kernel.cancel({ job: test.job }, () => {}),
+    );
+    answer.resolve(undefined);
+    await expect(settled(test, granting)).rejects.toMatchObject({
+      code: "INVALID_REQUEST",
+      details: { state: "withdrawn" },
+    });
+  });
+});
+
 describe("an agent that asks in the millisecond of an end", () => {
   it("finds its new request under the key, and not the old one, whose end is told of later", async () => {
     const test = await asking();
@@ -103,9 +140,58 @@ describe("arguments that nest too deep to be shown", () => {
   ])("are refused, whatever digest comes along: $permission", async (what) => {
     const test = await asking();
     const args = JSON.parse("[".repeat(300) + "]".repeat(300));
-    await expect(
-      settled(test, test.host.requestPermission({ ...what, args, argsDigest: "0".repeat(64) })),
-    ).rejects.toMatchObject({ code: "INVALID_REQUEST", details: { field: "requestPermission.args" } });
+    let refusal: unknown;
+    test.host.requestPermission({ ...what, args, argsDigest: "0".repeat(64) }).catch((error: unknown) => {
+      refusal = error;
+    });
+    await test.world.settle();
+    expect(refusal).toMatchObject({ code: "INVALID_REQUEST", details: { field: "requestPermission.args" } });
     expect(await states(test)).toEqual([]);
   });
+});
+
+describe("a crash while a decision is being stored [attack-grant-after-restart]", () => {
+  it.each([
+    [false, "pending", "granted"],
+    [true, "pending", "granted"],
+    [false, "granted", "revoked"],
+    [true, "granted", "revoked"],
+  ])("leaves the one or the other (survives: %s), and the guard agrees", async (survives, before, after) => {
+    const test = await asking({ restart: "always" });
+    const request = { permission: await ask(test), by: ME };
+    if (before === "granted") await settled(test, test.kernel.grantPermission(request));
+    test.store.hold();
+    const deciding =
+      before === "granted" ? test.kernel.revokePermission(request) : test.kernel.grantPermission(request);
+    deciding.catch(() => {});
+    await test.world.settle();
+    const later = await test.crash({ survives: () => survives });
+    await later.world.settle();
+    const state = survives ? after : before;
+    expect(await later.store.readPermission(request.permission)).toMatchObject({ state });
+    const check = (): unknown => test.hosts.at(-1)?.guard.check({ namespace: "tool.call", target: "refund" });
+    expect(test.hosts).toHaveLength(2);
+    if (state === "granted") expect(check()).toBeUndefined();
+    else expect(check).toThrow("the lease grants tool.call for look only");
+  });
+});
+
+it("a thousand jobs that wait are granted in one turn, and go on as there are slots", async () => {
+  const wanted = 1_000;
+  const agent = anAgent("many", async (host) => {
+    await host.requestPermission(REFUND);
+    return {};
+  });
+  const test = await createTestKernel({ agents: [agent], jobLimits: { maxRunningJobs: 2 } });
+  const submitted = Array.from({ length: wanted }, () =>
+    test.kernel.submit({ principal: ME, session: null, agent: "many", input: null }, () => {}),
+  );
+  await settled(test, Promise.all(submitted));
+  const { permissions } = await test.store.listPermissions({ principals: ["t/me"], states: ["pending"], limit: 5_000 });
+  expect(permissions).toHaveLength(wanted);
+  const grants = permissions.map(({ id }) => test.kernel.grantPermission({ permission: id, by: ME }));
+  await settled(test, Promise.all(grants));
+  expect(new Set(await Promise.all(permissions.map(async ({ job }) => (await test.stored(job)).status)))).toEqual(
+    new Set(["success"]),
+  );
 });

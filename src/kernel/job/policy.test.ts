@@ -5,7 +5,11 @@ import { silentLog } from "../../platform/log.ts";
 import type { JobHost, RunnableAgent } from "../agents-port.ts";
 import { leaseOf } from "../authority/lease.ts";
 import type { Policy, PolicyDecision, PolicyRequest } from "../authority/policy.ts";
-import { MAX_POLICY_QUESTIONS, POLICY_ANSWER_MS } from "../authority/policy-gate.ts";
+import {
+  MAX_POLICY_QUESTIONS,
+  MAX_POLICY_QUESTIONS_PER_PRINCIPAL,
+  POLICY_ANSWER_MS,
+} from "../authority/policy-gate.ts";
 import { principalOf } from "../principal.ts";
 import {
   anAgent,
@@ -256,13 +260,41 @@ describe("a policy at fault refuses [law-authority-within-policy]", () => {
         test,
         test.kernel.submit({ principal: ME, session: null, agent: "echo", input: 1 }, () => {}),
       );
-    const waiting = Array.from({ length: MAX_POLICY_QUESTIONS }, () =>
-      test.kernel.submit({ principal: ME, session: null, agent: "echo", input: 1 }, () => {}).catch(() => {}),
-    );
+    const waiting = Array.from({ length: MAX_POLICY_QUESTIONS }, (_, index) => {
+      const principal = principalOf(`t/${index % 20}`, "user");
+      return test.kernel.submit({ principal, session: null, agent: "echo", input: 1 }, () => {}).catch(() => {});
+    });
     await test.world.settle();
     expect((await submit()).error).toMatchObject(refusal);
     await test.world.advance(POLICY_ANSWER_MS);
     await Promise.all(waiting);
+  });
+
+  it("[attack-policy-hangs] when too many of one principal wait for it, and nobody else's", async () => {
+    let calls = 0;
+    const test = await under(({ principal, lease }) => {
+      calls++;
+      return principal.id === "ann" ? Promise.resolve({ allowed: true, lease }) : new Promise<never>(() => {});
+    });
+    let refused = 0;
+    const submit = () =>
+      test.kernel
+        .submit({ principal: ME, session: null, agent: "echo", input: 1 }, () => {})
+        .catch(() => {
+          refused++;
+        });
+    const waiting = Array.from({ length: MAX_POLICY_QUESTIONS_PER_PRINCIPAL + 5 }, submit);
+    await test.world.settle();
+    expect([refused, calls]).toEqual([5, MAX_POLICY_QUESTIONS_PER_PRINCIPAL]);
+    await test.submit("echo", 1, { principal: principalOf("t/ann", "user") });
+    await test.world.advance(POLICY_ANSWER_MS);
+    await Promise.all(waiting);
+    refused = 0;
+    const later = submit();
+    await test.world.settle();
+    expect(refused).toBe(0);
+    await test.world.advance(POLICY_ANSWER_MS);
+    await later;
   });
 
   it("[attack-policy-widens] when it gives more than was asked for, and says so on the log alone", async () => {
