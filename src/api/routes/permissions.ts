@@ -3,7 +3,7 @@
  * operators, decide. A grant's own id does where the permission's is asked for.
  */
 import Type from "typebox";
-import type { AuditAction } from "../../kernel/audit/audit-row.ts";
+import { type Deciding, findDecidable, permissionNotFound } from "../../identity/decidable-permission.ts";
 import {
   MAX_GRANT_SECONDS,
   MAX_PERMISSION_REASON,
@@ -15,7 +15,6 @@ import {
   permissionIdOf,
 } from "../../kernel/authority/permission.ts";
 import { type Principal, principalKey } from "../../kernel/principal.ts";
-import { CodedError } from "../../protocol/errors.ts";
 import { invalidField } from "../api-error.ts";
 import type { ApiOptions } from "../api-options.ts";
 import { Permission, permissionView } from "../permission-view.ts";
@@ -67,7 +66,9 @@ const ExtendBody = Type.Object(
 const PATH = "/api/permissions/:permission_id([^:/]+)";
 
 export function addPermissions(app: App, context: RouteContext): void {
-  const { kernel } = context;
+  const { kernel, visibility } = context;
+  const decidable = async (principal: Principal, asked: string, action: Deciding): Promise<string> =>
+    (await findDecidable({ kernel, visibility, principal, id: permissionIdOf(asked), asked, action, via: "api" })).id;
   addListing(app, context);
 
   const ofOne = { params: Params, response: { 200: Permission } };
@@ -84,7 +85,7 @@ export function addPermissions(app: App, context: RouteContext): void {
     body: GrantBody,
   };
   app.post(`${PATH}::grant`, { schema: granted }, async ({ params, body, caller }) => {
-    const id = await findDecidable(context, caller.principal, params.permission_id, "permission.grant");
+    const id = await decidable(caller.principal, params.permission_id, "permission.grant");
     const { lease_seconds: leaseSeconds } = body ?? {};
     const how = { ...because(body), ...(leaseSeconds === undefined ? {} : { leaseSeconds }) };
     return permissionView(await kernel.grantPermission({ permission: id, by: caller.principal, ...how }));
@@ -97,7 +98,7 @@ export function addPermissions(app: App, context: RouteContext): void {
     body: ReasonBody,
   };
   app.post(`${PATH}::deny`, { schema: denied }, async ({ params, body, caller }) => {
-    const id = await findDecidable(context, caller.principal, params.permission_id, "permission.deny");
+    const id = await decidable(caller.principal, params.permission_id, "permission.deny");
     return permissionView(await kernel.denyPermission({ permission: id, by: caller.principal, ...because(body) }));
   });
 
@@ -109,7 +110,7 @@ export function addPermissions(app: App, context: RouteContext): void {
     body: ReasonBody,
   };
   app.post(`${PATH}::revoke`, { schema: revoked }, async ({ params, body, caller }) => {
-    const id = await findDecidable(context, caller.principal, params.permission_id, "permission.revoke");
+    const id = await decidable(caller.principal, params.permission_id, "permission.revoke");
     return permissionView(await kernel.revokePermission({ permission: id, by: caller.principal, ...because(body) }));
   });
 
@@ -121,7 +122,7 @@ export function addPermissions(app: App, context: RouteContext): void {
     body: ExtendBody,
   };
   app.post(`${PATH}::extend`, { schema: extended }, async ({ params, body, caller }) => {
-    const id = await findDecidable(context, caller.principal, params.permission_id, "permission.extend");
+    const id = await decidable(caller.principal, params.permission_id, "permission.extend");
     const { additional_seconds: additionalSeconds } = body;
     return permissionView(await kernel.extendPermission({ permission: id, by: caller.principal, additionalSeconds }));
   });
@@ -188,10 +189,6 @@ function because(body: { readonly reason?: string } | null): { readonly reason?:
   return body?.reason === undefined ? {} : { reason: body.reason };
 }
 
-function notFound(id: string): CodedError {
-  return new CodedError("JOB_NOT_FOUND", `there is no permission ${id} that you may see`);
-}
-
 /** @throws CodedError JOB_NOT_FOUND for one of a job that the caller may not see, as for one that does not exist. */
 async function findVisible(context: ApiOptions, principal: Principal, id: string): Promise<PermissionRow> {
   const { kernel, visibility } = context;
@@ -204,37 +201,6 @@ async function findVisible(context: ApiOptions, principal: Principal, id: string
     const owner = row?.principal ?? null;
     kernel.audit({ principal: key, action: "job.read", job: allowed ? row.job : null, owner, allowed, details });
   }
-  if (!allowed) throw notFound(id);
+  if (!allowed) throw permissionNotFound(id);
   return row;
-}
-
-/**
- * The permission's id, for one who may decide it. What is refused here is audited here; the rest, by the kernel.
- * @throws CodedError JOB_NOT_FOUND as `findVisible`; PERMISSION_DENIED for one of a job that the caller may only watch.
- */
-async function findDecidable(
-  { kernel, visibility }: ApiOptions,
-  principal: Principal,
-  asked: string,
-  action: AuditAction,
-): Promise<string> {
-  const id = permissionIdOf(asked);
-  const row = await kernel.readPermission(id);
-  if (row !== undefined && visibility.mayControl(principal, row)) return id;
-  const mayWatch = row !== undefined && visibility.mayObserve(principal, row);
-  const code = mayWatch ? "PERMISSION_DENIED" : "JOB_NOT_FOUND";
-  kernel.audit({
-    principal: principalKey(principal),
-    action,
-    // Who may not see the job must not learn its id from the audit either.
-    job: mayWatch ? row.job : null,
-    owner: row?.principal ?? null,
-    allowed: false,
-    details: { via: "api", code, permission_id: asked },
-  });
-  if (!mayWatch) throw notFound(asked);
-  throw new CodedError(
-    code,
-    `permission ${asked} is of another principal's job: you may watch it, and not decide for it`,
-  );
 }

@@ -2,13 +2,13 @@
  * What jobs ask people for (`x-leasehold.permissions`): listed to whoever may see the job, decided by its owner and by
  * operators, from whatever session. What jobs ask comes to sessions by `outbox/permission-requests.ts`.
  */
+import { findDecidable } from "../../identity/decidable-permission.ts";
 import { type PermissionRow, permissionIdOf } from "../../kernel/authority/permission.ts";
 import { formatTime } from "../../kernel/log/entry.ts";
 import { PAGE_LENGTH } from "../../kernel/ports.ts";
-import { principalKey } from "../../kernel/principal.ts";
 import { CodedError } from "../../protocol/errors.ts";
 import type { PayloadOf } from "../../protocol/registry.ts";
-import type { Handler, HandlerContext } from "./handler.ts";
+import type { Handler } from "./handler.ts";
 
 const DEFAULT_PAGE = 100;
 const LARGEST_PAGE = 1_000;
@@ -53,7 +53,7 @@ export const handleListPermissions: Handler<"session.list_permissions"> = async 
 
 export const handleGrant: Handler<"permission.grant"> = async (context, message) => {
   const { permission_id: id, lease_seconds: leaseSeconds, reason, ...named } = message.payload;
-  const asked = await findDecidable(context, id, "permission.grant");
+  const asked = await findDecidable({ ...context, id, action: "permission.grant" });
   for (const field of ["permission", "resource", "operation"] as const) {
     if (named[field] === undefined || named[field] === asked[field]) continue;
     throw new CodedError("INVALID_REQUEST", `payload.${field} is not what permission ${id} asks for`, {
@@ -77,7 +77,7 @@ export const handleGrant: Handler<"permission.grant"> = async (context, message)
 
 export const handleDeny: Handler<"permission.deny"> = async (context, message) => {
   const { permission_id: id, reason } = message.payload;
-  await findDecidable(context, id, "permission.deny");
+  await findDecidable({ ...context, id, action: "permission.deny" });
   const { job, permission } = await context.kernel.denyPermission({
     permission: id,
     by: context.principal,
@@ -90,7 +90,7 @@ export const handleDeny: Handler<"permission.deny"> = async (context, message) =
 export const handleRefresh: Handler<"lease.refresh"> = async (context, message) => {
   const { lease_id, additional_seconds: additionalSeconds } = message.payload;
   const id = permissionIdOf(lease_id);
-  await findDecidable(context, id, "permission.extend");
+  await findDecidable({ ...context, id, action: "permission.extend" });
   const extended = await context.kernel.extendPermission({ permission: id, by: context.principal, additionalSeconds });
   const { job, expiresAt } = extended;
   const payload = { lease_id, expires_at: formatTime(expiresAt), job_id: job, request_id: message.id };
@@ -100,37 +100,11 @@ export const handleRefresh: Handler<"lease.refresh"> = async (context, message) 
 export const handleRevoke: Handler<"lease.revoke"> = async (context, message) => {
   const { lease_id, reason } = message.payload;
   const id = permissionIdOf(lease_id);
-  await findDecidable(context, id, "permission.revoke");
+  await findDecidable({ ...context, id, action: "permission.revoke" });
   const { job } = await context.kernel.revokePermission({ permission: id, by: context.principal, ...said(reason) });
   const payload = { lease_id, ...said(reason), job_id: job, request_id: message.id };
   context.channel.send("lease.revoked", payload, { job_id: job });
 };
-
-type Deciding = "permission.grant" | "permission.deny" | "permission.extend" | "permission.revoke";
-
-/**
- * The permission, for one who may decide it. What is refused here is audited here; the rest, by the kernel.
- * @throws CodedError JOB_NOT_FOUND for an unknown one, and for one of a job that the caller may not see; PERMISSION_DENIED
- * for one of a job that the caller may only watch.
- */
-async function findDecidable(context: HandlerContext, id: string, action: Deciding): Promise<PermissionRow> {
-  const { kernel, principal, visibility } = context;
-  const row = await kernel.readPermission(id);
-  if (row !== undefined && visibility.mayControl(principal, row)) return row;
-  const mayWatch = row !== undefined && visibility.mayObserve(principal, row);
-  const code = mayWatch ? "PERMISSION_DENIED" : "JOB_NOT_FOUND";
-  kernel.audit({
-    principal: principalKey(principal),
-    action,
-    // Who may not see the job must not learn its id from the audit either.
-    job: mayWatch ? row.job : null,
-    owner: row?.principal ?? null,
-    allowed: false,
-    details: { code, permission_id: id },
-  });
-  if (!mayWatch) throw new CodedError(code, `there is no permission ${id} that you may see`);
-  throw new CodedError(code, `permission ${id} is of another principal's job: you may watch it, and not decide for it`);
-}
 
 const said = (reason: string | undefined): { readonly reason?: string } => (reason === undefined ? {} : { reason });
 
