@@ -57,6 +57,7 @@ export type AppendedKind = Exclude<EntryKind, "metric" | "delegate" | "result" |
 export interface DelegateRequest {
   /** `name` or `name@version`. */
   readonly agent: string;
+  /** Plain JSON, the child's alone: whoever asks keeps no part of it. */
   readonly input: unknown;
   /** `lease_request` and `lease_constraints` as a client would send them; what they leave out is never wider (§9.4). */
   readonly leaseRequest?: unknown;

@@ -50,6 +50,7 @@ export interface DelegationParts {
 /** What one attempt delegates with. */
 export interface Delegator {
   readonly job: ActiveJob;
+  /** The attempt's own, in this process: it answers, or throws, at once. */
   readonly guard: Guard;
   /** Aborts when the attempt is shut out, or its lease has expired. */
   readonly signal: AbortSignal;
@@ -140,13 +141,12 @@ export class Delegations {
         details: { field: "input", limit: MAX_INPUT_LENGTH },
       });
     }
-    const input = await agent.parseInput(text === undefined ? undefined : JSON.parse(text));
+    const input = await agent.parseInput(request.input);
     const ruled = policy === undefined ? undefined : await this.#askPolicy(policy, agent, request, input);
 
     // From here to the commit nothing waits: what the guard and the counters say holds.
     this.#delegator.assertRunning();
-    const asked = guard.check({ namespace: "agent.delegate", target: `${agent.name}@${agent.version}` });
-    if (asked !== undefined) await asked;
+    guard.check({ namespace: "agent.delegate", target: `${agent.name}@${agent.version}` });
     assertRoomBelow(parent, limits);
     assertCanStart(parent, agent, this.#parts);
     const now = world.clock.now();
@@ -202,7 +202,7 @@ export class Delegations {
     const { job: parent, guard, assertRunning } = this.#delegator;
     const reference = `${agent.name}@${agent.version}`;
     assertRunning();
-    await guard.check({ namespace: "agent.delegate", target: reference });
+    guard.check({ namespace: "agent.delegate", target: reference });
     assertRoomBelow(parent, this.#parts.limits);
     const lease = this.#derive(request);
     this.#assertNeeds(agent, lease, input);
